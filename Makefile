@@ -1,0 +1,96 @@
+# Everything this project can do. A bare `make` lists it.
+#
+# Variables: PYTHON=python3.12 chooses the interpreter of a new .venv; CHAPTER=replay or
+# STUDY=ablation names one for `outputs` or `studies`; PORT=8000 is for `serve`. pip's own
+# variables, such as PIP_EXTRA_INDEX_URL, reach pip unchanged.
+
+PYTHON ?= python3
+PORT ?= 8000
+CHAPTER ?=
+STUDY ?= *
+
+VENV := .venv
+BENCH := .venv-bench
+ifeq ($(OS),Windows_NT)
+BIN := Scripts
+else
+BIN := bin
+endif
+PY := $(VENV)/$(BIN)/python
+READY := $(VENV)/ready
+HTML := _build/html
+
+# One thread a process: networks this small run many times slower on several.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book serve test test-fast outputs studies lab lint format bench mutants linkcheck clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets (also: a bare `make`)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+book: $(READY) ## build the site from the stored outputs and print its address
+	$(PY) -m jupyter_book build . -W -n --keep-going --all --quiet
+	@$(PY) -c "import pathlib; print('Open', pathlib.Path('$(HTML)/index.html').resolve().as_uri())"
+
+serve: book ## build the site and serve it on this machine
+	@echo "Serving http://localhost:$(PORT)/ until Ctrl-C"
+	@$(PY) -m http.server $(PORT) --bind localhost --directory $(HTML)
+
+test: $(READY) ## unit tests, then every chapter executed and compared with what it shows
+	$(PY) -m pytest --nbval -n 2 --dist loadfile --no-loadscope-reorder tests book
+
+test-fast: $(READY) ## the unit tests that take seconds
+	$(PY) -m pytest -n 2 --dist loadfile -m "not slow" tests
+
+outputs: $(READY) ## execute the chapters and store what they show (one: CHAPTER=replay)
+	$(PY) book/record.py $(CHAPTER)
+
+studies: $(READY) ## reproduce the stored results (one: STUDY=ablation)
+	@set -e; for study in $(wildcard book/studies/$(STUDY).py); do echo "$$study"; $(PY) "$$study"; done
+
+lab: $(READY) ## open the chapters in JupyterLab
+	$(PY) -m jupyterlab --ServerApp.root_dir=book
+
+lint: $(READY) ## check style and spelling
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m codespell_lib
+
+format: $(READY) ## mend what the style check can mend itself
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: $(BENCH)/ready ## time a training step against Stable-Baselines3
+	$(BENCH)/$(BIN)/python tests/bench.py
+
+mutants: $(READY) ## plant one-line bugs and see that the unit tests catch each
+	$(PY) tests/mutants.py
+
+linkcheck: book ## look for broken links and anchors inside the site
+	$(PY) -m linkcheck --config .ci/linkchecker.ini --no-status $(HTML)/index.html
+
+clean: ## remove what was built (.venv stays)
+	rm -rf _build $(BENCH) .pytest_cache .ruff_cache .hypothesis *.egg-info build
+	find book rl_lab tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A finished environment holds the file `ready`. One that was interrupted does not, and is
+# made anew; one older than requirements.txt is brought up to date.
+define environment
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))" || \
+	  { echo "Python 3.11 to 3.13 is needed, for example: make PYTHON=python3.12"; exit 1; }
+	@if test -f $@ && $(@D)/$(BIN)/python -m pip --version >/dev/null 2>&1; then rm $@; \
+	  else $(PYTHON) -m venv --clear $(@D); fi
+	$(@D)/$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt $(1)
+	$(@D)/$(BIN)/python -m pip install --disable-pip-version-check --quiet \
+	  --no-deps --no-build-isolation --editable .
+	$(@D)/$(BIN)/python -m pip check
+	@touch $@
+endef
+
+$(READY): requirements.txt
+	$(call environment,)
+
+$(BENCH)/ready: requirements.txt
+	$(call environment,stable-baselines3==2.9.2)

@@ -1,0 +1,112 @@
+"""What the site needs beyond Jupyter Book's settings.
+
+* `rl_lab` can be imported by autodoc from this checkout;
+* launch buttons and links follow the repository that the site is built from;
+* equations are set by the site's own copy of MathJax;
+* scripts of features that are switched off are not sent to readers;
+* the bibliography is a plain list, since the text cites by author and year.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.plain import Style as PlainStyle
+from pybtex.style.labels import BaseLabelStyle
+from pybtex.style.sorting.author_year_title import SortingStyle
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+MATHJAX_PACKAGE = "sphinx-mathjax-offline"
+
+
+def github_url(address: str) -> str | None:
+    """The https address of a GitHub repository, from any form git knows; None for others."""
+    found = re.fullmatch(
+        r"(?:https://(?:[^@/]+@)?|ssh://git@|git@)github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?",
+        address.strip(),
+    )
+    return f"https://github.com/{found[1]}" if found else None
+
+
+def repository_url(srcdir: Path) -> str | None:
+    """Where this site comes from: a variable, GitHub's own, or the git remote."""
+    remote = subprocess.run(
+        ["git", "-C", str(srcdir), "remote", "get-url", "origin"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    on_actions = os.environ.get("GITHUB_REPOSITORY", "")
+    candidates = (
+        os.environ.get("BOOK_REPOSITORY_URL", ""),
+        f"https://github.com/{on_actions}" if on_actions else "",
+        remote.stdout,
+    )
+    return next((url for address in candidates if (url := github_url(address))), None)
+
+
+def follow_repository(app, config) -> None:
+    """Point every button at the repository, and give pages ``{{ repository }}``."""
+    options = config.html_theme_options
+    url = repository_url(Path(app.srcdir))
+    if url is None:
+        logger.info(
+            "no GitHub remote: the launch buttons hold the placeholder %s",
+            options["repository_url"],
+        )
+    else:
+        options["repository_url"] = url
+    config.myst_substitutions = {
+        **config.myst_substitutions,
+        "repository": options["repository_url"],
+    }
+
+
+def drop_idle_scripts(app, pagename, templatename, context, doctree) -> None:
+    """Leave out Thebe, which is off; its scripts also clash with themselves."""
+    context["script_files"] = [
+        script for script in context["script_files"] if "thebe" not in str(script).lower()
+    ]
+
+
+def copy_mathjax(app, error) -> None:
+    """Put the installed MathJax where `mathjax_path` says it is."""
+    if error is not None or app.builder.format != "html":
+        return
+    source = Path(distribution(MATHJAX_PACKAGE).locate_file(f"{MATHJAX_PACKAGE}/static/mathjax"))
+    target = Path(app.outdir, "_static", "mathjax")
+    fonts = Path("output", "chtml", "fonts", "woff-v2")
+    shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
+    shutil.copy(source / "tex-chtml.js", target)
+
+
+class NoLabels(BaseLabelStyle):
+    """Labels that nobody sees: the list has bullets and the text cites by author."""
+
+    def format_labels(self, sorted_entries):
+        """One label an entry, its key."""
+        return (entry.key for entry in sorted_entries)
+
+
+class CourseStyle(PlainStyle):
+    """References ordered by author and year."""
+
+    default_label_style = NoLabels
+    default_sorting_style = SortingStyle
+
+
+def setup(app):
+    """Called by Sphinx."""
+    sys.path.insert(0, str(app.srcdir))
+    register_plugin("pybtex.style.formatting", "course_plain", CourseStyle)
+    app.connect("config-inited", follow_repository)
+    app.connect("html-page-context", drop_idle_scripts, priority=900)
+    app.connect("build-finished", copy_mathjax)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
