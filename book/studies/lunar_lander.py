@@ -1,0 +1,26 @@
+"""LunarLander-v3 with the common settings, and with a recipe meant to land every time."""
+
+from pathlib import Path
+
+from rl_lab.settings import LANDER
+from rl_lab.studies import Study, main, run_dqn
+
+DATA = Path(__file__).parents[1] / "data"
+
+COMMON = Study(
+    name="lunar_lander_common",
+    question="How well does DQN with the common settings land after 800 episodes?",
+    run=run_dqn,
+    arms={
+        "common": dict(
+            env="LunarLander-v3",
+            agent=LANDER,
+            train=dict(n_episodes=800, max_steps=1000),
+            eval_every=20_000,
+        ),
+    },
+    seeds=tuple(range(5)),
+)
+
+if __name__ == "__main__":
+    main(COMMON, DATA)

@@ -1,0 +1,1 @@
+"""Agents: each has `select_action`, `update` and `decay_epsilon`."""

@@ -1,0 +1,188 @@
+"""Environments: Gymnasium's by name, and small ones whose Q* is known exactly.
+
+A small Markov decision process is written the way Gymnasium's own FrozenLake
+writes it: ``P[state][action]`` is a list of ``(probability, next_state, reward,
+terminated)``.
+"""
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+
+Transitions = dict[int, dict[int, list[tuple[float, int, float, bool]]]]
+
+
+def make_env(name: str, **kwargs) -> gym.Env:
+    """Return ``gymnasium.make(name)`` without the per-step checker, which costs time.
+
+    Raises:
+        ValueError: if Gymnasium knows no such environment.
+        TypeError: if its action space is not discrete.
+    """
+    try:
+        env = gym.make(name, disable_env_checker=True, **kwargs)
+    except gym.error.UnregisteredEnv as error:
+        raise ValueError(f"Gymnasium has no environment called {name!r}: {error}") from error
+    if not isinstance(env.action_space, spaces.Discrete):
+        raise TypeError(f"{name} has action space {env.action_space}; this book needs Discrete")
+    return env
+
+
+def optimal_q(transitions: Transitions, gamma: float, tol: float = 1e-12) -> np.ndarray:
+    r"""Return Q* ``[states, actions]`` of a known MDP, by value iteration.
+
+    .. math::
+
+        Q(s, a) \leftarrow \sum_{s'} p(s' \mid s, a)
+        \left( r + \gamma \, [s' \text{ not terminal}] \max_{a'} Q(s', a') \right)
+
+    Args:
+        transitions: ``P[state][action]``, as FrozenLake's ``env.unwrapped.P``.
+        gamma: discount per environment step, in [0, 1).
+        tol: stop when no value moves by more than this.
+
+    Raises:
+        ValueError: if gamma is outside [0, 1), where values may have no bound.
+
+    Source: Sutton and Barto (2018), section 4.4.
+    """
+    if not 0 <= gamma < 1:
+        raise ValueError(f"gamma must be in [0, 1) for value iteration to converge, got {gamma}")
+    n_states, n_actions = len(transitions), len(transitions[0])
+    p = np.zeros((n_states, n_actions, n_states))  # probability that the episode goes on in s'
+    r = np.zeros((n_states, n_actions))
+    for s in range(n_states):
+        for a in range(n_actions):
+            for probability, s2, reward, terminated in transitions[s][a]:
+                r[s, a] += probability * reward
+                p[s, a, s2] += probability * (not terminated)
+    q = np.zeros((n_states, n_actions))
+    while True:
+        new = r + gamma * p @ q.max(1)
+        if np.abs(new - q).max() <= tol:
+            return new
+        q = new
+
+
+class Chain(gym.Env):
+    """A corridor of states 0 .. n-1 with a terminal prize at its right end.
+
+    Action 1 steps right and action 0 steps left; with probability `slip` the step
+    goes the other way. Stepping right from the last state ends the episode with
+    reward 1. Stepping left from state 0 stays there and pays `left_reward`: with a
+    small positive one, the corridor becomes a test of exploration, since the near
+    reward is found at once and the far one only by n right steps.
+
+    Args:
+        n_states: length of the corridor.
+        slip: probability that a step goes the wrong way.
+        left_reward: reward of stepping left in state 0.
+        start: state of every episode's start; None draws one uniformly.
+        max_steps: environment steps after which an episode is truncated.
+
+    Raises:
+        ValueError: if there are fewer than two states or `slip` is outside [0, 1].
+    """
+
+    def __init__(
+        self,
+        n_states: int = 10,
+        slip: float = 0.0,
+        left_reward: float = 0.0,
+        start: int | None = 0,
+        max_steps: int = 100,
+    ) -> None:
+        if n_states < 2:
+            raise ValueError(f"a chain needs at least 2 states, got {n_states}")
+        if not 0 <= slip <= 1:
+            raise ValueError(f"slip is a probability, got {slip}")
+        self.observation_space = spaces.Discrete(n_states)
+        self.action_space = spaces.Discrete(2)
+        self.start, self.max_steps = start, max_steps
+        last = n_states - 1
+
+        def step(s: int, direction: int) -> tuple[int, float, bool]:
+            if direction == 0:
+                return max(s - 1, 0), left_reward if s == 0 else 0.0, False
+            return min(s + 1, last), float(s == last), s == last
+
+        self.P: Transitions = {
+            s: {a: [(1 - slip, *step(s, a)), (slip, *step(s, 1 - a))] for a in (0, 1)}
+            for s in range(n_states)
+        }
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        """Start an episode; returns ``(state, {})``."""
+        super().reset(seed=seed)
+        n = self.observation_space.n
+        self._state = int(self.np_random.integers(n)) if self.start is None else self.start
+        self._steps = 0
+        return self._state, {}
+
+    def step(self, action: int):
+        """Return ``(state, reward, terminated, truncated, {})``."""
+        planned, slipped = self.P[self._state][int(action)]
+        _, self._state, reward, terminated = (
+            slipped if self.np_random.random() < slipped[0] else planned
+        )
+        self._steps += 1
+        return self._state, reward, terminated, self._steps >= self.max_steps, {}
+
+
+class Features(gym.ObservationWrapper):
+    """Shows a row of a matrix in place of a state's number, for a network to read.
+
+    ``Features(env, np.eye(n))`` gives one-hot observations.
+
+    Args:
+        env: an environment with discrete observations.
+        matrix: ``[n_states, n_features]``; row s is what the agent sees in state s.
+
+    Raises:
+        ValueError: if the matrix has another number of rows than there are states.
+    """
+
+    def __init__(self, env: gym.Env, matrix: np.ndarray) -> None:
+        super().__init__(env)
+        self.matrix = np.asarray(matrix, np.float32)
+        n_states = env.observation_space.n
+        if len(self.matrix) != n_states:
+            raise ValueError(f"{n_states} states need as many rows, got {len(self.matrix)}")
+        self.observation_space = spaces.Box(-np.inf, np.inf, self.matrix.shape[1:], np.float32)
+
+    def observation(self, observation: int) -> np.ndarray:
+        """Return the row of state `observation`."""
+        return self.matrix[observation]
+
+
+class Bins(gym.ObservationWrapper):
+    """Cuts each number of an observation into `k` equal bins and returns one integer.
+
+    With d numbers there are k**d states. Values outside ``low .. high`` fall into
+    the outermost bins.
+
+    Args:
+        env: an environment with a vector observation.
+        k: bins per number.
+        low: lower edge of the binned range, per number.
+        high: upper edge of the binned range, per number.
+
+    Raises:
+        ValueError: if `k` is below 1 or a lower edge is not below its upper one.
+    """
+
+    def __init__(self, env: gym.Env, k: int, low: np.ndarray, high: np.ndarray) -> None:
+        super().__init__(env)
+        self.low, self.high = np.asarray(low, float), np.asarray(high, float)
+        if k < 1:
+            raise ValueError(f"k must be at least 1 bin per number, got {k}")
+        if not (self.low < self.high).all():
+            raise ValueError(f"low must be below high, got {low} and {high}")
+        self.k = k
+        self._weights = k ** np.arange(len(self.low))
+        self.observation_space = spaces.Discrete(int(k ** len(self.low)))
+
+    def observation(self, observation: np.ndarray) -> int:
+        """Return the index of the cell that holds `observation`."""
+        cells = ((observation - self.low) / (self.high - self.low) * self.k).astype(int)
+        return int(np.clip(cells, 0, self.k - 1) @ self._weights)

@@ -1,0 +1,1 @@
+"""Things that every script of the book needs and that teach nothing."""
