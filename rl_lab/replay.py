@@ -55,9 +55,7 @@ class ReplayBuffer:
     Source: Lin (1992); Mnih et al. (2015), Algorithm 1.
     """
 
-    def __init__(
-        self, capacity: int, *, seed: int | np.random.SeedSequence | None = None
-    ) -> None:
+    def __init__(self, capacity: int, *, seed: int | np.random.SeedSequence | None = None) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
         self.capacity = int(capacity)

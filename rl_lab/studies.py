@@ -210,8 +210,10 @@ def _run_part(run: Callable[..., Tables], seed: int, settings: dict, path: Path)
     part = {
         "seconds": round(time.perf_counter() - start, 1),
         "machine": _machine(),
-        "tables": {name: json.loads(table.to_json(orient="split", index=False, double_precision=15))
-                   for name, table in tables.items()},
+        "tables": {
+            name: json.loads(table.to_json(orient="split", index=False, double_precision=15))
+            for name, table in tables.items()
+        },
     }
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
     unfinished.write_text(json.dumps(part))
@@ -240,7 +242,9 @@ def _join(study: Study, runs: Mapping[tuple[str, int], Path], data: Path) -> Res
         **machine,
     }
     for name, tables in frames.items():
-        pd.concat(tables).to_csv(data / f"{study.name}.{name}.csv", index=False, float_format="%.7g")
+        pd.concat(tables).to_csv(
+            data / f"{study.name}.{name}.csv", index=False, float_format="%.7g"
+        )
     (data / f"{study.name}.json").write_text(json.dumps(manifest, indent=1) + "\n")
     return load_study(data / study.name)
 

@@ -139,15 +139,13 @@ def train_dqn(
             the exception's attribute ``history``.
     """
     _require_discrete(env)
-    for name, value in [
-        ("n_episodes", n_episodes),
-        ("max_steps", max_steps),
-        ("n_env_steps", n_env_steps),
-        ("eval_every", eval_every),
-        ("eval_episodes", eval_episodes),
-    ]:
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+    _require_counts(
+        n_episodes=n_episodes,
+        max_steps=max_steps,
+        n_env_steps=n_env_steps,
+        eval_every=eval_every,
+        eval_episodes=eval_episodes,
+    )
     if eval_every is not None and (eval_env is None or eval_env is env):
         raise ValueError(f"eval_every={eval_every} needs eval_env, an environment of its own")
     history = History()
@@ -245,8 +243,7 @@ def greedy_episodes(
         TypeError: if the action space is not discrete.
     """
     _require_discrete(env)
-    if n_episodes < 1:
-        raise ValueError(f"n_episodes must be at least 1, got {n_episodes}")
+    _require_counts(n_episodes=n_episodes, max_steps=max_steps)
     return [greedy_episode(agent, env, seed + i, max_steps) for i in range(n_episodes)]
 
 
@@ -278,3 +275,9 @@ def _require_discrete(env: gym.Env) -> None:
             f"Q-learning takes a maximum over a list of actions; this environment's action "
             f"space is {env.action_space}. Choose one with a Discrete action space"
         )
+
+
+def _require_counts(**counts: int | None) -> None:
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")

@@ -237,9 +237,7 @@ class DQNAgent:
 
     @torch.no_grad()
     def _refresh_target(self) -> None:
-        for frozen, learned in zip(
-            self.target.parameters(), self.online.parameters(), strict=True
-        ):
+        for frozen, learned in zip(self.target.parameters(), self.online.parameters(), strict=True):
             frozen.lerp_(learned, self.tau)
 
     def decay_epsilon(self) -> None:

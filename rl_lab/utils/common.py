@@ -19,9 +19,7 @@ def get_device(name: str | torch.device | None = None) -> torch.device:
     """
     has_mps = torch.backends.mps.is_available()
     if name is None:
-        return torch.device(
-            "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-        )
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError) as error:
