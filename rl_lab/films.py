@@ -17,7 +17,6 @@ def record(
     seed: int,
     max_steps: int = 500,
     every: int = 2,
-    width: int = 300,
 ) -> float:
     """Play one greedy episode, write it as an H.264 film and return its return.
 
@@ -28,7 +27,6 @@ def record(
         seed: of the episode's start.
         max_steps: environment steps after which the film ends.
         every: environment steps between two frames.
-        width: of the film, in pixels.
 
     Raises:
         ValueError: if the environment does not render to arrays.
@@ -45,23 +43,19 @@ def record(
         if steps % every == 0 or terminated or truncated:
             frames.append(env.render())
     frames += [frames[-1]] * 12  # let the last frame stand for a moment
-    stride = max(1, round(frames[0].shape[1] / width))
-    small = np.stack([frame[::stride, ::stride] for frame in frames])
-    small = small[:, : small.shape[1] // 2 * 2, : small.shape[2] // 2 * 2]  # H.264 wants even sizes
-    fps = env.metadata.get("render_fps", 50) / every
     iio.imwrite(
         path,
-        small,
+        np.stack(frames),
         plugin="FFMPEG",
-        fps=fps,
+        fps=env.metadata.get("render_fps", 50) / every,
         codec="libx264",
-        output_params=["-crf", "28", "-pix_fmt", "yuv420p", "-movflags", "+faststart"],
+        output_params=["-crf", "30", "-movflags", "+faststart"],
         macro_block_size=2,
     )
     return episode_return
 
 
-def show(path: Path | str, description: str, width: int = 300) -> HTML:
+def show(path: Path | str, description: str, width: int = 480) -> HTML:
     """Return the film at `path` as a player that needs no other file.
 
     Args:

@@ -89,7 +89,7 @@ class History(Mapping):
         return 1 + len(self.__dataclass_fields__)
 
 
-def train_dqn(
+def train_dqn(  # noqa: C901 - the loop is what the book teaches: it reads best in one piece
     agent: Agent,
     env: gym.Env,
     n_episodes: int = 500,
