@@ -13,11 +13,12 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -29,8 +30,9 @@ from tqdm.auto import tqdm
 from rl_lab.agents.dqn import DQNAgent
 from rl_lab.envs import make_env
 from rl_lab.losses import q_learning_loss
+from rl_lab.multiseed import StackedQNetwork, greedy_together, train_together
 from rl_lab.replay import RecentTransitions
-from rl_lab.training import Evaluation, greedy_episodes, train_dqn
+from rl_lab.training import Evaluation, History, train_dqn
 
 Tables = dict[str, pd.DataFrame]
 
@@ -43,8 +45,11 @@ class Study:
         name: name of the stored files.
         question: what the study asks, in one sentence.
         run: ``run(seed, **arm) -> {table name: DataFrame}``, one row per observation.
+            With a `group`, it is given a tuple of seeds, and its tables have a column
+            ``seed``.
         arms: label of each arm, and the settings handed to `run`.
         seeds: seeds of every arm.
+        group: seeds that one call of `run` trains together, written together when done.
     """
 
     name: str
@@ -52,11 +57,22 @@ class Study:
     run: Callable[..., Tables]
     arms: Mapping[str, dict]
     seeds: tuple[int, ...]
+    group: int = 1
+
+    @property
+    def groups(self) -> list[tuple[int, ...]]:
+        """The seeds, as they are handed to `run`."""
+        return [self.seeds[i : i + self.group] for i in range(0, len(self.seeds), self.group)]
 
     @property
     def definition(self) -> dict:
         """All that decides the result, as plain JSON values."""
-        settings = {"name": self.name, "arms": dict(self.arms), "seeds": list(self.seeds)}
+        settings = {
+            "name": self.name,
+            "arms": dict(self.arms),
+            "seeds": self.seeds,
+            "group": self.group,
+        }
         return json.loads(json.dumps(settings))
 
     @property
@@ -84,7 +100,7 @@ class Result(NamedTuple):
 
 
 def run_dqn(
-    seed: int,
+    seeds: int | Sequence[int],
     *,
     env: str,
     agent: dict,
@@ -92,13 +108,14 @@ def run_dqn(
     eval_every: int,
     eval_episodes: int = 20,
     final_episodes: int = 100,
-    loss: Mapping = {},
+    loss: Mapping = MappingProxyType({}),
     replay: str = "uniform",
 ) -> Tables:
-    """Train one `DQNAgent` and return what it did, as tables.
+    """Train a `DQNAgent` per seed and return what they did, as tables.
 
     Args:
-        seed: of the agent and of the training environment.
+        seeds: of the agents and their training environments: one seed is trained by
+            `train_dqn`, several are stacked by `train_together`.
         env: Gymnasium name.
         agent: settings of `DQNAgent`.
         train: settings of `train_dqn`.
@@ -110,36 +127,54 @@ def run_dqn(
 
     Returns:
         ``episodes`` (a row per training episode), ``evals`` (a row per evaluation) and
-        ``final`` (one row).
+        ``final`` (a row per seed).
     """
     stores = {"uniform": lambda: None, "recent": lambda: RecentTransitions(agent["batch_size"])}
-    env_train, env_eval = make_env(env), make_env(env)
-    learner = DQNAgent(
-        env_train.observation_space.shape[0],
-        int(env_train.action_space.n),
-        **agent,
-        device="cpu",
-        seed=seed,
-        loss=partial(q_learning_loss, **loss),
-        replay=stores[replay](),
-    )
-    history = train_dqn(
-        learner,
-        env_train,
-        **train,
-        seed=seed,
-        print_every=0,
-        eval_env=env_eval,
-        eval_every=eval_every,
-        eval_episodes=eval_episodes,
-    )
-    final = Evaluation(
-        learner.n_env_steps,
-        learner.n_updates,
-        greedy_episodes(learner, env_eval, final_episodes),
-    )
-    episodes = pd.DataFrame(
+    make = partial(make_env, env)
+    spaces = make()
+    seeds = (seeds,) if isinstance(seeds, int) else tuple(seeds)
+    agents = [
+        DQNAgent(
+            spaces.observation_space.shape[0],
+            int(spaces.action_space.n),
+            **agent,
+            device="cpu",
+            seed=seed,
+            loss=partial(q_learning_loss, **loss),
+            replay=stores[replay](),
+        )
+        for seed in seeds
+    ]
+    schedule = dict(**train, eval_every=eval_every, eval_episodes=eval_episodes)
+    if len(seeds) == 1:
+        histories = [
+            train_dqn(agents[0], make(), **schedule, seed=seeds[0], print_every=0, eval_env=make())
+        ]
+    else:
+        histories = train_together(agents, make, seeds, **schedule)
+    stage = [[make() for _ in range(final_episodes)] for _ in seeds]
+    networks = StackedQNetwork([a.online for a in agents])
+    played = greedy_together(networks, stage, agents[0].gamma)
+    return {
+        "episodes": pd.concat(map(_episodes, seeds, histories)),
+        "evals": pd.DataFrame(
+            {"seed": seed, **_summary(evaluation)}
+            for seed, history in zip(seeds, histories, strict=True)
+            for evaluation in history.evaluations
+        ),
+        "final": pd.DataFrame(
+            {"seed": seed, **_summary(Evaluation(a.n_env_steps, a.n_updates, episodes))}
+            | {"epsilon": a.epsilon}
+            for seed, a, episodes in zip(seeds, agents, played, strict=True)
+        ),
+    }
+
+
+def _episodes(seed: int, history: History) -> pd.DataFrame:
+    """One row per training episode."""
+    return pd.DataFrame(
         {
+            "seed": seed,
             "episode": np.arange(1, len(history.returns) + 1),
             "env_steps": history.env_steps,
             "return": history.returns,
@@ -147,12 +182,6 @@ def run_dqn(
             "epsilon": history.epsilons,
         }
     )
-    last = pd.DataFrame([_summary(final) | {"epsilon": learner.epsilon}])
-    return {
-        "episodes": episodes,
-        "evals": pd.DataFrame([_summary(e) for e in history.evaluations]),
-        "final": last,
-    }
 
 
 def _summary(evaluation: Evaluation) -> dict[str, float]:
@@ -173,8 +202,8 @@ def _summary(evaluation: Evaluation) -> dict[str, float]:
 def run_study(study: Study, data: Path, *, jobs: int | None = None, fresh: bool = False) -> Result:
     """Run what is missing of `study`, store it under `data` and return it.
 
-    Every finished seed is written at once to ``data/.parts``; a second call finds it
-    there and does not run it again.
+    Every finished seed (or group of them) is written at once to ``data/.parts``; a second
+    call finds it there and does not run it again.
 
     Args:
         study: what to run.
@@ -185,9 +214,10 @@ def run_study(study: Study, data: Path, *, jobs: int | None = None, fresh: bool 
     parts = Path(data) / ".parts" / study.name
     parts.mkdir(parents=True, exist_ok=True)
     runs = {
-        (arm, seed): parts / f"{_slug(arm)}-{_hash(dict(settings))}-{seed}.json"
+        (arm, group): parts
+        / f"{_slug(arm)}-{_hash(dict(settings))}-{'_'.join(map(str, group))}.json"
         for arm, settings in study.arms.items()
-        for seed in study.seeds
+        for group in study.groups
     }
     if fresh:
         for path in runs.values():
@@ -195,18 +225,20 @@ def run_study(study: Study, data: Path, *, jobs: int | None = None, fresh: bool 
     todo = [(*key, path) for key, path in runs.items() if not path.exists()]
     todo.sort(key=lambda run: run[1])  # seed by seed, so that an early stop leaves whole seeds
     work = Parallel(n_jobs=jobs or cpu_count(), return_as="generator_unordered")(
-        delayed(_run_part)(study.run, seed, study.arms[arm], path) for arm, seed, path in todo
+        delayed(_run_part)(study.run, group, study.arms[arm], path) for arm, group, path in todo
     )
     for _ in tqdm(work, total=len(todo), desc=study.name, unit="run"):
         pass
     return _join(study, runs, Path(data))
 
 
-def _run_part(run: Callable[..., Tables], seed: int, settings: dict, path: Path) -> None:
-    """Run one seed of one arm and write it whole or not at all."""
+def _run_part(
+    run: Callable[..., Tables], group: tuple[int, ...], settings: dict, path: Path
+) -> None:
+    """Run one group of seeds of one arm and write it whole or not at all."""
     torch.set_num_threads(1)
     start = time.perf_counter()
-    tables = run(seed, **settings)
+    tables = run(group[0] if len(group) == 1 else group, **settings)
     part = {
         "seconds": round(time.perf_counter() - start, 1),
         "machine": _machine(),
@@ -220,18 +252,19 @@ def _run_part(run: Callable[..., Tables], seed: int, settings: dict, path: Path)
     os.replace(unfinished, path)
 
 
-def _join(study: Study, runs: Mapping[tuple[str, int], Path], data: Path) -> Result:
+def _join(study: Study, runs: Mapping[tuple[str, tuple], Path], data: Path) -> Result:
     """Join the parts into one CSV per table, and write the manifest."""
     frames: dict[str, list[pd.DataFrame]] = {}
     seconds, machine = 0.0, None
-    for (arm, seed), path in runs.items():
+    for (arm, group), path in runs.items():
         part = json.loads(path.read_text())
         seconds += part["seconds"]
         machine = part["machine"]
         for name, content in part["tables"].items():
             table = pd.DataFrame(content["data"], columns=content["columns"])
             table.insert(0, "arm", arm)
-            table.insert(1, "seed", seed)
+            if "seed" not in table:
+                table.insert(1, "seed", group[0])
             frames.setdefault(name, []).append(table)
     manifest = {
         "question": study.question,

@@ -27,6 +27,7 @@ STUDY = Study(
         ),
     },
     seeds=tuple(range(10)),
+    group=10,
 )
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ STUDY = Study(
         "both, double": _arm(AGENT, "uniform", double=True),
     },
     seeds=tuple(range(10)),
+    group=10,
 )
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ STUDY = Study(
         for period in (1, 100, 1_000)
     },
     seeds=tuple(range(10)),
+    group=10,
 )
 
 if __name__ == "__main__":

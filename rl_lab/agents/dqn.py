@@ -196,6 +196,17 @@ class DQNAgent:
             FloatingPointError: if the loss is not finite; the weights are those
                 before the bad step.
         """
+        if self.observe(state, action, reward, next_state, done):
+            return self._learn()
+        return {}
+
+    def observe(
+        self, state: ArrayLike, action: int, reward: float, next_state: ArrayLike, done: bool
+    ) -> bool:
+        """Store one transition, count it, and say whether an update is due.
+
+        Args and Raises: as `update`, which learns, too.
+        """
         if not 0 <= action < self.n_actions:
             raise ValueError(f"action must be in 0..{self.n_actions - 1}, got {action}")
         state = self._checked(state, "state")
@@ -205,11 +216,15 @@ class DQNAgent:
         if self.epsilon_decay_steps is not None:
             share = min(1.0, self.n_env_steps / self.epsilon_decay_steps)
             self.epsilon = self.epsilon_start + share * (self.epsilon_min - self.epsilon_start)
-        if len(self.replay) < max(self.batch_size, self.learning_starts):
-            return {}
-        if self.n_env_steps % self.update_every:
-            return {}
-        return self._learn()
+        ready = len(self.replay) >= max(self.batch_size, self.learning_starts)
+        return ready and self.n_env_steps % self.update_every == 0
+
+    @property
+    def current_lr(self) -> float:
+        """The step size of the next update."""
+        if self.lr_decay_updates is None:
+            return self.lr
+        return self.lr * max(0.0, 1 - self.n_updates / self.lr_decay_updates)
 
     def _learn(self) -> dict[str, float]:
         """Draw, judge, descend, report back, refresh the target."""
@@ -222,9 +237,7 @@ class DQNAgent:
                 f"the loss became {value} at update {self.n_updates + 1}; try a smaller lr "
                 f"(now {self.lr}), huber=True in the loss, or smaller rewards"
             )
-        if self.lr_decay_updates is not None:
-            left = max(0.0, 1 - self.n_updates / self.lr_decay_updates)
-            self.optimizer.param_groups[0]["lr"] = self.lr * left
+        self.optimizer.param_groups[0]["lr"] = self.current_lr
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
