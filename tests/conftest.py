@@ -1,0 +1,20 @@
+"""What all unit tests share: one thread, no window, and examples that repeat."""
+
+import matplotlib
+import pytest
+import torch
+from hypothesis import settings
+from matplotlib import pyplot as plt
+
+torch.set_num_threads(1)
+matplotlib.use("agg")
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def axes():
+    """Three axes, closed after the test."""
+    figure, axes = plt.subplots(3)
+    yield axes
+    plt.close(figure)
