@@ -37,3 +37,14 @@ LANDER = dict(
     batch_size=128,
     target_update_freq=200,
 )
+
+# A recipe for LunarLander-v3 in 300,000 environment steps; trained with double=True in the loss.
+LANDER_STEPS = 300_000
+LANDER_RECIPE = LANDER | dict(
+    hidden_dim=128,
+    batch_size=64,
+    epsilon_min=0.02,
+    epsilon_decay_steps=60_000,
+    learning_starts=2_000,
+    lr_decay_updates=298_000,
+)

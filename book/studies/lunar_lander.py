@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rl_lab.settings import LANDER
+from rl_lab.settings import LANDER, LANDER_RECIPE, LANDER_STEPS
 from rl_lab.studies import Study, main, run_dqn
 
 DATA = Path(__file__).parents[1] / "data"
@@ -22,5 +22,23 @@ COMMON = Study(
     seeds=tuple(range(5)),
 )
 
+RECIPE = Study(
+    name="lunar_lander_recipe",
+    question="Does a recipe land after 300,000 environment steps, whatever the seed?",
+    run=run_dqn,
+    arms={
+        "recipe": dict(
+            env="LunarLander-v3",
+            agent=LANDER_RECIPE,
+            loss=dict(double=True),
+            train=dict(n_episodes=100_000, max_steps=1000, n_env_steps=LANDER_STEPS),
+            eval_every=20_000,
+        ),
+    },
+    seeds=tuple(range(5)),
+    group=5,
+)
+
 if __name__ == "__main__":
     main(COMMON, DATA)
+    main(RECIPE, DATA)
