@@ -23,7 +23,8 @@ ALLOWED = {
     "losses": {"replay"},
     "agents.dqn": {"losses", "networks", "replay", "utils.common"},
     "plotting": {"stats", "training"},
-    "studies": {"agents.dqn", "envs", "losses", "replay", "training"},
+    "multiseed": {"agents.dqn", "networks", "replay", "training"},
+    "studies": {"agents.dqn", "envs", "losses", "multiseed", "replay", "training"},
 }
 # Packages that only one module needs.
 ONLY = {"matplotlib": {"plotting"}, "imageio": {"films"}, "joblib": {"studies"}}
