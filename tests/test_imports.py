@@ -55,7 +55,7 @@ def test_every_module_has_its_place():
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_point_one_way(module):
     own = {name for name in imported(MODULES[module]) if name.split(".")[0] == "rl_lab"}
-    found = {other for other in ALLOWED for name in own if f"{name}.".startswith(f"rl_lab.{other}.")}
+    found = {m for m in ALLOWED for name in own if f"{name}.".startswith(f"rl_lab.{m}.")}
     assert found <= ALLOWED.get(module, set())
     assert len(own) == 0 or found, f"{own} are no modules of rl_lab"
     for package, users in ONLY.items():

@@ -124,5 +124,5 @@ def test_a_stack_refuses_what_cannot_learn_together():
 def test_a_loss_that_is_not_finite_names_the_agent():
     stacked = agents((0, 1))
     stacked[1].online.values.bias.data[:] = torch.inf
-    with pytest.raises(FloatingPointError, match="agent 1 of the stack became (nan|inf) at update 1"):
+    with pytest.raises(FloatingPointError, match=r"agent 1 of the stack .* at update 1;"):
         train_together(stacked, make, (0, 1), n_env_steps=50)

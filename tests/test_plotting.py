@@ -24,7 +24,7 @@ def test_a_learning_curve_is_a_line_a_band_and_its_number_of_seeds(axes, table):
     other = SCORES[:3] + 9
     curves = {"DQN": SCORES, "other": other}
     if table:
-        curves = {k: pd.DataFrame(v.T, index=STEPS, columns=range(len(v))) for k, v in curves.items()}
+        curves = {label: pd.DataFrame(v.T, index=STEPS) for label, v in curves.items()}
     learning_curves(ax, curves, steps=None if table else STEPS)
     assert texts(ax.get_legend()) == ["DQN (n=6)", "other (n=3)"]
     assert len(ax.lines) == len(ax.collections) == 2

@@ -70,7 +70,7 @@ def test_a_buffer_is_used_as_the_notebooks_do():
     assert states[0].numpy().shape == (4,)
     assert actions[0].item() in (0, 1)
     assert set(rewards.tolist()) == {1.0}
-    assert 0 < sum(buffer.sample(500)[4]).item() < 100
+    assert set(dones.tolist()) <= {0.0, 1.0}
 
 
 def test_train_dqn_as_the_notebooks_do():

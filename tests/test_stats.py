@@ -69,6 +69,7 @@ def test_bootstrap_refuses_what_supports_no_interval():
 def test_probability_of_improvement_counts_pairs_and_half_of_ties():
     # 3 beats 1 and 2, ties with 3; 1 ties with 1: (1 + 1 + 0.5 + 0.5) / 6
     assert probability_of_improvement([3, 1], [1, 2, 3]) == pytest.approx(3 / 6)
+    assert probability_of_improvement([1], [1, 2, 3]) == pytest.approx(0.5 / 3)
     assert probability_of_improvement([5, 6], [1, 2, 3]) == 1
     assert probability_of_improvement([1, 2, 3], [5, 6]) == 0
     assert probability_of_improvement([500, 500], [500] * 4) == 0.5

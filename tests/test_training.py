@@ -101,7 +101,7 @@ def test_history_reads_as_a_mapping():
     assert set(history) == {"rewards", *vars(history)}
     assert len(history) == len(list(history)) == len(dict(history))
     assert "rewards" in history and "scores" not in history
-    with pytest.raises(KeyError, match="scores.*rewards"):
+    with pytest.raises(KeyError, match=r"scores.*rewards"):
         history["scores"]
 
 
