@@ -63,6 +63,7 @@ def make_client(notebook, folder: Path) -> NotebookClient:
         kernel_name=KERNEL["name"],
         record_timing=False,
         coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(folder)}},
     )
     # Without this a cell that uses an Output widget may wait for its whole timeout.

@@ -4,7 +4,7 @@
 * launch buttons and links follow the repository that the site is built from;
 * equations are set by the site's own copy of MathJax;
 * scripts of features that are switched off are not sent to readers;
-* the bibliography is a plain list, since the text cites by author and year.
+* the bibliography is sorted by author and year, as the text cites.
 """
 
 import os
@@ -88,10 +88,10 @@ def copy_mathjax(app, error) -> None:
 
 
 class NoLabels(BaseLabelStyle):
-    """Labels that nobody sees: the list has bullets and the text cites by author."""
+    """Keys as labels; course.css hides them, since the text cites by author and year."""
 
     def format_labels(self, sorted_entries):
-        """One label an entry, its key."""
+        """Return one label an entry."""
         return (entry.key for entry in sorted_entries)
 
 
