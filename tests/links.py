@@ -1,4 +1,4 @@
-"""Look for broken links and anchors inside the built site: ``python tests/links.py _build/html``."""
+"""Look for broken links and anchors in the built site: ``python tests/links.py _build/html``."""
 
 import sys
 from pathlib import Path
