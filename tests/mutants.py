@@ -3,19 +3,24 @@
 ``make mutants`` plants all; ``python tests/mutants.py ring gamma`` those with such names.
 """
 
+import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
-
-from joblib import Parallel, delayed
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("rl_lab", "tests", "pyproject.toml")
 TIMEOUT = 600  # seconds; a bug that makes a loop endless is caught, too
+
+# Where the system allows it, each run starts from a process that has the large packages.
+STARTS = multiprocessing.get_all_start_methods()
+CONTEXT = multiprocessing.get_context("forkserver" if "forkserver" in STARTS else "spawn")
+PACKAGES = ["torch._dynamo", "gymnasium", "hypothesis", "matplotlib.pyplot", "pandas", "pytest"]
+PACKAGES += ["scipy.stats", "joblib", "imageio.v3", "IPython.display", "tqdm.auto"]
 
 
 class Mutant(NamedTuple):
@@ -350,26 +355,32 @@ MUTANTS = [
 ]
 
 
+def run_guards(folder: Path, file: str) -> None:
+    """Run the tests that guard `file` on the copy in `folder`, and leave with pytest's code."""
+    import pytest  # only where tests are run
+
+    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    files = [f"tests/test_{name}.py" for name in GUARDS[file]]
+    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", *files])
+    imported = Path(sys.modules["rl_lab"].__file__)
+    os._exit(code if imported.is_relative_to(folder) else 3)
+
+
 def guards_pass(folder: Path, file: str) -> bool:
     """Whether the tests that guard `file` pass on the copy in `folder`."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-    command += ["-m", "not slow", *(f"tests/test_{name}.py" for name in GUARDS[file])]
-    environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT,
-        )
-    except subprocess.TimeoutExpired:
+    process = CONTEXT.Process(target=run_guards, args=(folder, file))
+    process.start()
+    process.join(TIMEOUT)
+    if process.is_alive():
+        process.kill()
         return False
-    if done.returncode not in (0, 1):
-        raise RuntimeError(f"pytest could not run the tests of {file}:\n{done.stdout}{done.stderr}")
-    return done.returncode == 0
+    if process.exitcode not in (0, 1):
+        raise RuntimeError(f"the tests of {file} did not run:\n{(folder / 'log').read_text()}")
+    return process.exitcode == 0
 
 
 def copy_of_repository(folder: str) -> Path:
@@ -385,7 +396,7 @@ def copy_of_repository(folder: str) -> Path:
 def survives(mutant: Mutant | None, file: str) -> bool:
     """Whether no test notices the mutant; with None, whether the sound file passes."""
     with tempfile.TemporaryDirectory() as name:
-        folder = copy_of_repository(name)
+        folder = copy_of_repository(os.path.realpath(name))
         if mutant:
             path = folder / "rl_lab" / file
             path.write_text(path.read_text().replace(mutant.old, mutant.new))
@@ -407,12 +418,14 @@ def main(words: list[str]) -> int | str:
     if lost := misplaced(mutants):
         return f"no such line, or more than one: {', '.join(lost)}"
     files = sorted({mutant.file for mutant in mutants})
-    work = Parallel(n_jobs=2)
-    sound = work(delayed(survives)(None, file) for file in files)
-    if not all(sound):
-        broken = [file for file, passes in zip(files, sound, strict=True) if not passes]
-        return f"the tests fail without any mutant: {', '.join(broken)}"
-    alive = sum(work(delayed(survives)(mutant, mutant.file) for mutant in mutants))
+    os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="agg")
+    CONTEXT.set_forkserver_preload(PACKAGES)
+    with ThreadPoolExecutor(max_workers=2) as two:
+        sound = list(two.map(survives, [None] * len(files), files))
+        if not all(sound):
+            broken = [file for file, passes in zip(files, sound, strict=True) if not passes]
+            return f"the tests fail without any mutant: {', '.join(broken)}"
+        alive = sum(two.map(survives, mutants, [mutant.file for mutant in mutants]))
     print(f"{len(mutants) - alive} of {len(mutants)} mutants killed")
     return 1 if alive else 0
 
