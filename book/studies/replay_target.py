@@ -11,7 +11,7 @@ from rl_lab.settings import CARTPOLE
 from rl_lab.studies import Study, main, run_dqn
 
 DATA = Path(__file__).parents[1] / "data"
-STEPS = 30_000
+STEPS = 20_000
 AGENT = CARTPOLE | dict(epsilon_min=0.05, epsilon_decay_steps=10_000)
 NO_TARGET = AGENT | {"target_update_freq": 1}
 
@@ -23,7 +23,7 @@ def _arm(agent: dict, replay: str, **loss) -> dict:
         replay=replay,
         loss=loss,
         train=dict(n_episodes=10_000, max_steps=500, n_env_steps=STEPS),
-        eval_every=1_500,
+        eval_every=1_000,
     )
 
 
