@@ -89,13 +89,13 @@ class Result(NamedTuple):
 
     @property
     def credits(self) -> str:
-        """Say in one line how many runs there are and what they cost."""
+        """Say in one line how many runs there are and what they took on their machine."""
         m = self.manifest
         runs = len(m["definition"]["arms"]) * len(m["definition"]["seeds"])
         return (
             f"{runs} runs ({len(m['definition']['arms'])} arms x "
-            f"{len(m['definition']['seeds'])} seeds), {m['seconds'] / 60:.0f} minutes of one "
-            f"core, {m['date']}, torch {m['versions']['torch']}"
+            f"{len(m['definition']['seeds'])} seeds), {m['seconds'] / 60:.0f} minutes of "
+            f"running, {m['date']}, torch {m['versions']['torch']}"
         )
 
 
