@@ -82,8 +82,9 @@ define environment
 	  { echo "Python 3.11 to 3.13 is needed, for example: make PYTHON=python3.12"; exit 1; }
 	@if test -f $@ && $(@D)/$(BIN)/python -m pip --version >/dev/null 2>&1; then rm $@; \
 	  else $(PYTHON) -m venv --clear $(@D); fi
-	$(@D)/$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt $(1)
-	$(@D)/$(BIN)/python -m pip install --disable-pip-version-check --quiet \
+	@echo "Installing into $(@D): some minutes the first time"
+	@$(@D)/$(BIN)/python -m pip install --disable-pip-version-check -qq -r requirements.txt $(1)
+	@$(@D)/$(BIN)/python -m pip install --disable-pip-version-check -qq \
 	  --no-deps --no-build-isolation --editable .
 	$(@D)/$(BIN)/python -m pip check
 	@touch $@

@@ -3,6 +3,7 @@
 * `rl_lab` can be imported by autodoc from this checkout;
 * launch buttons and links follow the repository that the site is built from;
 * equations are set by the site's own copy of MathJax;
+* ``films/NAME.mp4`` in a page's HTML finds its film, as it does in the notebook;
 * scripts of features that are switched off are not sent to readers;
 * the bibliography is sorted by author and year, as the text cites.
 """
@@ -76,8 +77,8 @@ def drop_idle_scripts(app, pagename, templatename, context, doctree) -> None:
     ]
 
 
-def copy_mathjax(app, error) -> None:
-    """Put the installed MathJax where `mathjax_path` says it is."""
+def copy_files(app, error) -> None:
+    """Put the installed MathJax where `mathjax_path` says it is, and the films beside the pages."""
     if error is not None or app.builder.format != "html":
         return
     source = Path(distribution(MATHJAX_PACKAGE).locate_file(f"{MATHJAX_PACKAGE}/static/mathjax"))
@@ -85,6 +86,10 @@ def copy_mathjax(app, error) -> None:
     fonts = Path("output", "chtml", "fonts", "woff-v2")
     shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
     shutil.copy(source / "tex-chtml.js", target)
+    films = Path(app.outdir, "book", "films")
+    films.mkdir(parents=True, exist_ok=True)
+    for film in Path(app.srcdir, "book", "films").glob("*.mp4"):
+        shutil.copy(film, films)
 
 
 class NoLabels(BaseLabelStyle):
@@ -108,5 +113,5 @@ def setup(app):
     register_plugin("pybtex.style.formatting", "course_plain", CourseStyle)
     app.connect("config-inited", follow_repository)
     app.connect("html-page-context", drop_idle_scripts, priority=900)
-    app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", copy_files)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
