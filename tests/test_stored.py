@@ -47,7 +47,7 @@ def test_data_are_small():
 
 
 def test_a_short_prefix_repeats_the_stored_run():
-    steps = 1_500  # the first 1,000 only collect; 500 updates follow
+    steps = 1_250  # the first 1,000 only collect; 250 updates follow
     study, result = STUDIES["cartpole"], load_study(DATA / "cartpole")
     arm = study.arms["recipe"]
     (seeds,) = study.groups
