@@ -141,6 +141,7 @@ STUDY = Study(
     run=run,
     arms={
         "table": COMMON | dict(learner="table", lr=0.1),
+        "table, step 0.5": COMMON | dict(learner="table", lr=0.5),
         "naive, position": network(recent=True, agent=ONE),
         "naive, one-hot": network(recent=True, features="one-hot", agent=ONE),
         "replay, batch 1": network(agent=ONE),
