@@ -139,6 +139,7 @@ IN_CODE = re.compile(r"(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)(?:\.\d*)?(?:[eE][-+]?\d+)
 PERCENT = re.compile(r"\s*(?:%|\\%|per cent)")
 NOT_PROSE = [
     r"^(`{3,}|~{3,})(?!\{)[^\n]*\n.*?^\1[^\n]*$",  # a listing
+    r"^(`{3,}|:{3,})\{admonition\} Predict.*?^\1\s*$",  # answers to choose from, some wrong
     r"^`{3,}\{(?:code|code-block|math|figure|image|raw|bibliography)\}.*?^`{3,}\s*$",
     r"\$\$.*?\$\$",
     r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}",
@@ -207,7 +208,8 @@ def test_every_number_in_prose_is_shown_by_a_cell(chapter):
         ("# 99\n\n88 and\n\n```{note}\n:class: tip\n77\n```\n\n66", ["88", "77", "66"]),
         ("CartPole-v1 after [66](page66.html) (Mnih et al., 2015).", ["66"]),
         ("In 2015, a 500-step episode; 95 % intervals.", ["2015", "500"]),
-        ("```{admonition} Predict 44\n:class: tip\nIs it 33 or 13?\n```", ["33", "13"]),
+        (":::{admonition} Predict first\n:class: tip\nIs it 33 or 13?\n:::\n\n44", ["44"]),
+        ("```{note}\n:class: tip-55\n33 or 13\n```\n", ["33", "13"]),
         ("```python\n55\n```\n\n$$\n66\n$$\n\nabout 90 seconds", []),
     ],
 )
