@@ -1,8 +1,9 @@
 """Time a whole training step of `DQNAgent` beside Stable-Baselines3's DQN: ``make bench``.
 
 A step is: act, step CartPole, store, learn from one minibatch. Both agents have the same
-networks, batch, optimiser, exploration and target period, and one thread. They take turns, so
-that a machine that is busy for a while slows both; medians over the turns are compared.
+networks, batch, optimiser, exploration and target period, and one thread. They take turns, and
+what is counted is the processor's time, not the clock's: a busy machine then disturbs little.
+Medians over the turns are compared.
 """
 
 import statistics
@@ -83,9 +84,9 @@ def main():
     times = {name: [] for name in trainers}
     for _ in range(TURNS):
         for name, train in trainers.items():
-            start = time.perf_counter()
+            start = time.process_time()
             train(STEPS)
-            times[name].append((time.perf_counter() - start) / STEPS * 1e6)
+            times[name].append((time.process_time() - start) / STEPS * 1e6)
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, values in times.items():
         print(
