@@ -16,13 +16,13 @@ def make_env(name: str, **kwargs) -> gym.Env:
     """Return ``gymnasium.make(name)`` without the per-step checker, which costs time.
 
     Raises:
-        ValueError: if Gymnasium knows no such environment.
+        ValueError: if Gymnasium knows no such environment, or no longer makes it.
         TypeError: if its action space is not discrete.
     """
     try:
         env = gym.make(name, disable_env_checker=True, **kwargs)
-    except gym.error.UnregisteredEnv as error:
-        raise ValueError(f"Gymnasium has no environment called {name!r}: {error}") from error
+    except gym.error.Error as error:
+        raise ValueError(f"Gymnasium cannot make {name!r}: {error}") from error
     if not isinstance(env.action_space, spaces.Discrete):
         raise TypeError(f"{name} has action space {env.action_space}; this book needs Discrete")
     return env

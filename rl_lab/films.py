@@ -1,6 +1,7 @@
 """Short films of an agent, recorded without a screen and shown in a page."""
 
 import base64
+import html
 from pathlib import Path
 
 import gymnasium as gym
@@ -66,5 +67,5 @@ def show(path: Path | str, description: str, width: int = 480) -> HTML:
     data = base64.b64encode(Path(path).read_bytes()).decode()
     return HTML(
         f'<video controls muted playsinline loop width="{width}" preload="metadata" '
-        f'aria-label="{description}" src="data:video/mp4;base64,{data}"></video>'
+        f'aria-label="{html.escape(description)}" src="data:video/mp4;base64,{data}"></video>'
     )

@@ -86,16 +86,13 @@ class ReplayBuffer:
                 or if the transition holds a NaN or an infinity.
         """
         state, next_state = np.asarray(state, np.float32), np.asarray(next_state, np.float32)
-        if self._rows is None:
-            self._shape = state.shape
-            self._rows = np.zeros((self.capacity, 2 * state.size + 4), np.float32)
-        if state.shape != self._shape or next_state.shape != self._shape:
+        shape = state.shape if self._rows is None else self._shape
+        if state.shape != shape or next_state.shape != shape:
             raise ValueError(
-                f"states must have shape {self._shape}, got {state.shape} and {next_state.shape}"
+                f"states must have shape {shape}, got {state.shape} and {next_state.shape}"
             )
-        slot = self._n_pushed % self.capacity
-        row, n = self._rows[slot], state.size
-        incoming = np.empty_like(row)
+        n = state.size
+        incoming = np.empty(2 * n + 4, np.float32)
         incoming[:n] = state.ravel()
         incoming[n : 2 * n] = next_state.ravel()
         incoming[2 * n :] = (action, reward, done, horizon)
@@ -104,7 +101,11 @@ class ReplayBuffer:
                 f"a transition must be finite, got state={state}, reward={reward}, "
                 f"next_state={next_state}; nothing was stored"
             )
-        row[:] = incoming
+        if self._rows is None:
+            self._shape = shape
+            self._rows = np.zeros((self.capacity, len(incoming)), np.float32)
+        slot = self._n_pushed % self.capacity
+        self._rows[slot] = incoming
         self._n_pushed += 1
         return slot
 

@@ -291,9 +291,7 @@ def load_study(path: Path | str) -> Result:
     path = Path(path)
     manifest = path.with_name(path.name + ".json")
     if not manifest.exists():
-        raise FileNotFoundError(
-            f"no stored study at {path}; make it with: python studies/{path.name}.py"
-        )
+        raise FileNotFoundError(f"no stored study at {path}; `make studies` runs what is missing")
     tables = {
         file.name.split(".")[-2]: pd.read_csv(file)
         for file in sorted(path.parent.glob(f"{path.name}.*.csv"))

@@ -207,8 +207,8 @@ class DQNAgent:
 
         Args and Raises: as `update`, which learns, too.
         """
-        if not 0 <= action < self.n_actions:
-            raise ValueError(f"action must be in 0..{self.n_actions - 1}, got {action}")
+        if not (0 <= action < self.n_actions and action == int(action)):
+            raise ValueError(f"action must be an integer in 0..{self.n_actions - 1}, got {action}")
         state = self._checked(state, "state")
         next_state = self._checked(next_state, "next_state")
         self.replay.push(state, action, reward, next_state, done)
@@ -256,7 +256,8 @@ class DQNAgent:
     def decay_epsilon(self) -> None:
         """Multiply epsilon by `epsilon_decay`, not below `epsilon_min`; call once an episode."""
         if self.epsilon_decay_steps is None:
-            self.epsilon = max(self.epsilon_min, self.epsilon * self.epsilon_decay)
+            lower = max(self.epsilon_min, self.epsilon * self.epsilon_decay)
+            self.epsilon = min(self.epsilon, lower)  # an epsilon below the minimum stays there
 
     def _checked(self, state: ArrayLike, name: str) -> np.ndarray:
         state = np.asarray(state, np.float32)
