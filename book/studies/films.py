@@ -6,8 +6,10 @@ look at, where the other scripts of this folder give results.
 """
 
 import argparse
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from safetensors.torch import save_file
 
@@ -15,7 +17,7 @@ from rl_lab.agents.dqn import DQNAgent
 from rl_lab.envs import make_env
 from rl_lab.films import record
 from rl_lab.losses import q_learning_loss
-from rl_lab.settings import CARTPOLE_RECIPE, CARTPOLE_STEPS
+from rl_lab.settings import CARTPOLE_RECIPE, CARTPOLE_STEPS, LANDER_RECIPE, LANDER_STEPS
 from rl_lab.training import EVALUATION_SEED, train_dqn
 
 FILMS = Path(__file__).parents[1] / "films"
@@ -24,6 +26,16 @@ SEED = 0
 # Environment steps of training at which each film is taken, in rising order.
 MOMENTS = {
     "cartpole": {"before": 0, "during": 8_000, "after": CARTPOLE_STEPS},
+    "lunar_lander": {"crash": 0, "hover": 80_000, "landing": LANDER_STEPS},
+}
+
+# How an episode of the lander has to end to be filmed, by its last observation (x and y
+# first, the contacts of the legs last), its last reward and its length.
+LANDER_LIMIT = 1_000
+LANDER_ENDINGS = {
+    "crash": lambda state, reward, length: reward == -100 and abs(state[0]) < 0.9,
+    "hover": lambda state, reward, length: length == LANDER_LIMIT and state[1] > 0.3,
+    "landing": lambda state, reward, length: reward == 100 and abs(state[0]) < 0.2,
 }
 
 
@@ -34,19 +46,44 @@ def cartpole() -> None:
     train_and_film("cartpole", "CartPole-v1", agent)
 
 
+def lunar_lander() -> None:
+    """The recipe on LunarLander-v3: a crash untrained, a hover half-way, a landing at the end."""
+    loss = partial(q_learning_loss, double=True)
+    agent = DQNAgent(8, 4, **LANDER_RECIPE, loss=loss, device="cpu", seed=SEED)
+    train_and_film(
+        "lunar_lander",
+        "LunarLander-v3",
+        agent,
+        max_steps=LANDER_LIMIT,
+        film_steps=400,
+        every=4,
+        endings=LANDER_ENDINGS,
+    )
+
+
 def train_and_film(
-    name: str, env_name: str, agent: DQNAgent, *, max_steps: int = 500, every: int = 2
+    name: str,
+    env_name: str,
+    agent: DQNAgent,
+    *,
+    max_steps: int = 500,
+    film_steps: int = 500,
+    every: int = 2,
+    endings: Mapping[str, Callable[..., bool]] = MappingProxyType({}),
 ) -> None:
     """Train `agent` in pieces; at each of its moments store its weights and a film.
 
-    All films of an agent begin from the same start, one that training has not seeded.
+    A film begins from the first start of `evaluate`, which training has not seeded, or
+    from the first whose episode ends as asked for.
 
     Args:
         name: key of `MOMENTS`, and first word of the files' names.
         env_name: Gymnasium name.
         agent: an untrained agent.
-        max_steps: environment steps of a training episode, and of a film, at most.
+        max_steps: environment steps of a training episode at most.
+        film_steps: environment steps of a film at most.
         every: environment steps between two frames of a film.
+        endings: for a moment, how the filmed episode has to end; anyhow, if it is not named.
     """
     env, camera = make_env(env_name), make_env(env_name, render_mode="rgb_array")
     FILMS.mkdir(exist_ok=True)
@@ -66,11 +103,34 @@ def train_and_film(
         save_file(agent.online.state_dict(), path.with_suffix(".safetensors"))
         film = path.with_suffix(".mp4")
         seed = EVALUATION_SEED
-        length = record(agent, camera, film, seed=seed, max_steps=max_steps, every=every)
-        print(f"{film.name}: {env_steps:,} environment steps, return {length:.0f}")
+        if moment in endings:
+            seed = first_start(agent, make_env(env_name), endings[moment])
+        filmed = record(agent, camera, film, seed=seed, max_steps=film_steps, every=every)
+        print(
+            f"{film.name}: after {env_steps:,} environment steps, start {seed}, "
+            f"return while filmed {filmed:.0f}"
+        )
 
 
-MAKERS = {"cartpole": cartpole}
+def first_start(agent: DQNAgent, env, wanted: Callable[..., bool]) -> int:
+    """The seed of the first start of `evaluate` whose greedy episode ends as wanted.
+
+    Raises:
+        RuntimeError: if none of 200 starts does.
+    """
+    for seed in range(EVALUATION_SEED, EVALUATION_SEED + 200):
+        state, _ = env.reset(seed=seed)
+        length, over = 0, False
+        while not over:
+            action = agent.select_action(state, training=False)
+            state, reward, terminated, truncated, _ = env.step(action)
+            length, over = length + 1, terminated or truncated
+        if wanted(state, reward, length):
+            return seed
+    raise RuntimeError("no start leads to the episode to be filmed: try another SEED")
+
+
+MAKERS = {"cartpole": cartpole, "lunar_lander": lunar_lander}
 
 
 def is_complete(name: str) -> bool:
