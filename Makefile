@@ -1,7 +1,7 @@
 # Everything this project can do. A bare `make` lists it.
 #
 # Variables: PYTHON=python3.12 chooses the interpreter of a new .venv; CHAPTER=replay or
-# STUDY=ablation names one for `outputs` or `studies`; PORT=8000 is for `serve`. pip's own
+# STUDY=cartpole names one for `outputs` or `studies`; PORT=8000 is for `serve`. pip's own
 # variables, such as PIP_EXTRA_INDEX_URL, reach pip unchanged.
 
 PYTHON ?= python3
@@ -48,6 +48,7 @@ outputs: $(READY) ## execute the chapters and store what they show (one: CHAPTER
 	$(PY) book/record.py $(CHAPTER)
 
 studies: $(READY) ## reproduce the stored results (one: STUDY=ablation)
+	$(if $(wildcard book/studies/$(STUDY).py),,$(error there is no book/studies/$(STUDY).py))
 	@set -e; for study in $(wildcard book/studies/$(STUDY).py); do echo "$$study"; $(PY) "$$study"; done
 
 lab: $(READY) ## open the chapters in JupyterLab

@@ -62,7 +62,7 @@ def seed_dots(ax: Axes, groups: Mapping[str, ArrayLike], *, level: float = 0.95)
         ax.errorbar(
             middle,
             row,
-            xerr=[[middle - low], [high - middle]],
+            xerr=np.maximum(0, [[middle - low], [high - middle]]),  # rounding may give -1e-14
             fmt="D",
             color="black",
             linestyle="none",

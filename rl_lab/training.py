@@ -75,6 +75,12 @@ class History(Mapping):
     interrupted: bool = False
     evaluations: list[Evaluation] = field(default_factory=list)
 
+    def drop_unfinished(self) -> None:
+        """Cut an episode that was being recorded when the run was stopped."""
+        whole = len(self.updates)  # the last list to be written
+        for entries in (self.returns, self.lengths, self.losses, self.epsilons, self.env_steps):
+            del entries[whole:]
+
     def __getitem__(self, name: str):
         if name == "rewards":
             return self.returns
@@ -188,6 +194,7 @@ def train_dqn(  # noqa: C901 - the loop is what the book teaches: it reads best 
             _print_mean(history.returns, print_every)
     except KeyboardInterrupt:
         history.interrupted = True
+        history.drop_unfinished()
     except FloatingPointError as error:
         error.history = history
         raise

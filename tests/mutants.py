@@ -201,8 +201,8 @@ MUTANTS = [
     Mutant(
         "learning starts ignored",
         DQN,
-        "max(self.batch_size, self.learning_starts)\n        return",
-        "self.batch_size\n        return",
+        "len(self.replay) >= self.batch_size and self.n_env_steps >= self.learning_starts",
+        "len(self.replay) >= self.batch_size",
     ),
     Mutant("no feedback", DQN, "self.replay.feedback(slots, td_errors)", "pass"),
     Mutant("gradients pile up", DQN, "self.optimizer.zero_grad()", "pass"),

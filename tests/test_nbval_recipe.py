@@ -85,7 +85,7 @@ def run(folder, *arguments):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COLUMNS"))}
     command = [sys.executable, *arguments]
     return subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120
+        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600
     )
 
 

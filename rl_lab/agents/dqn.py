@@ -20,7 +20,7 @@ __all__ = ["DQNAgent", "ReplayBuffer"]
 
 
 class DQNAgent:
-    """A DQN agent made of four replaceable parts: network, target copy, loss and replay.
+    """A DQN agent; its network, loss and replay store can be replaced by others.
 
     `select_action` is epsilon-greedy. `update` stores one transition and takes
     one gradient step on a minibatch drawn from everything stored. Three clocks
@@ -50,7 +50,7 @@ class DQNAgent:
             this many environment steps, and `decay_epsilon` does nothing.
         lr_decay_updates: if given, the step size falls linearly to 0 over this
             many updates.
-        learning_starts: transitions stored before the first update (at least B).
+        learning_starts: environment steps before the first update (at least B).
         update_every: environment steps per update.
         network: online network to use in place of the default; its `forward` maps
             ``[..., S]`` to action values ``[..., A]``.
@@ -215,8 +215,9 @@ class DQNAgent:
         self.n_env_steps += 1
         if self.epsilon_decay_steps is not None:
             share = min(1.0, self.n_env_steps / self.epsilon_decay_steps)
-            self.epsilon = self.epsilon_start + share * (self.epsilon_min - self.epsilon_start)
-        ready = len(self.replay) >= max(self.batch_size, self.learning_starts)
+            lowest = min(self.epsilon_start, self.epsilon_min)
+            self.epsilon = self.epsilon_start + share * (lowest - self.epsilon_start)
+        ready = len(self.replay) >= self.batch_size and self.n_env_steps >= self.learning_starts
         return ready and self.n_env_steps % self.update_every == 0
 
     @property

@@ -106,4 +106,5 @@ class QLearningAgent:
 
     def decay_epsilon(self) -> None:
         """Multiply epsilon by `epsilon_decay`, not below `epsilon_min`; call once an episode."""
-        self.epsilon = max(self.epsilon_min, self.epsilon * self.epsilon_decay)
+        lower = max(self.epsilon_min, self.epsilon * self.epsilon_decay)
+        self.epsilon = min(self.epsilon, lower)  # an epsilon below the minimum stays there
