@@ -244,7 +244,7 @@ def test_other_errors_pass_through():
         {"eval_episodes": 0},
         {"eval_every": 5},
     ],
-    ids=str,
+    ids=lambda bad: " ".join(bad),
 )
 def test_bad_counts_are_named(bad):
     env, agent = ClockEnv(), RecordingAgent()
