@@ -34,7 +34,7 @@ MOMENTS = {
 LANDER_LIMIT = 1_000
 LANDER_ENDINGS = {
     "crash": lambda state, reward, length: reward == -100 and abs(state[0]) < 0.9,
-    "hover": lambda state, reward, length: length == LANDER_LIMIT and state[1] > 0.3,
+    "hover": lambda state, reward, length: length == LANDER_LIMIT and state[1] > 0.1,
     "landing": lambda state, reward, length: reward == 100 and abs(state[0]) < 0.2,
 }
 
