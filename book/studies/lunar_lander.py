@@ -19,7 +19,7 @@ COMMON = Study(
             eval_every=20_000,
         ),
     },
-    seeds=(0, 1, 3),
+    seeds=tuple(range(5)),
 )
 
 RECIPE = Study(
