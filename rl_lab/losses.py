@@ -104,3 +104,21 @@ def q_learning_loss(
     td_errors = y - q
     losses = F.huber_loss(q, y, reduction="none") if huber else td_errors.square()
     return losses, td_errors.detach()
+
+
+def q_learning_slope(td_errors: Tensor, *, huber: bool = False) -> Tensor:
+    r"""Return the derivative of :func:`q_learning_loss` in Q(s, a), the target held fixed.
+
+    .. math::
+
+        \frac{\partial \ell}{\partial Q(s, a)} = -2 \delta, \qquad \text{with huber}\quad
+        -\mathrm{clip}(\delta, -1, 1)
+
+    Args:
+        td_errors: delta, ``[B]``.
+        huber: as in the loss.
+
+    Returns:
+        ``[B]``.
+    """
+    return -td_errors.clamp(-1, 1) if huber else -2 * td_errors

@@ -18,72 +18,66 @@ import torch
 from torch import Tensor, nn
 
 from rl_lab.agents.dqn import DQNAgent
+from rl_lab.gradients import activations, gradient_by_hand, known_settings, views
 from rl_lab.networks import QNetwork
-from rl_lab.replay import Batch
+from rl_lab.replay import as_batch
 from rl_lab.training import EVALUATION_SEED, Evaluation, GreedyEpisode, History
 
 
-class StackedQNetwork(nn.Module):
-    """N `QNetwork`s of one shape, evaluated together: ``[N, B, S]`` to ``[N, B, A]``."""
+class StackedQNetwork:
+    """N `QNetwork`s of one shape, a row of weights each: ``[N, B, S]`` to ``[N, B, A]``.
+
+    Attributes:
+        weights: all weights, ``[N, P]``.
+    """
 
     def __init__(self, networks: Sequence[QNetwork]) -> None:
-        super().__init__()
-        layers = [(n.first, n.second, n.values) for n in networks]
-        self.weights = nn.ParameterList(
-            torch.stack([layer.weight.detach().T for layer in column])
-            for column in zip(*layers, strict=True)
-        )
-        self.biases = nn.ParameterList(
-            torch.stack([layer.bias.detach() for layer in column]).unsqueeze(1)
-            for column in zip(*layers, strict=True)
+        self._shapes = [p.shape for p in networks[0].parameters()]
+        self._hold(
+            torch.stack([nn.utils.parameters_to_vector(n.parameters()).detach() for n in networks])
         )
 
-    def forward(self, states: Tensor) -> Tensor:
-        """Return action values ``[N, B, A]`` of observations ``[N, B, S]``."""
-        first, second, values = zip(self.biases, self.weights, strict=True)
-        hidden = torch.baddbmm(first[0], states, first[1]).relu()
-        hidden = torch.baddbmm(second[0], hidden, second[1]).relu()
-        return torch.baddbmm(values[0], hidden, values[1])
+    def _hold(self, weights: Tensor) -> None:
+        self.weights = weights
+        self.layers = views(weights, self._shapes)
+
+    def __call__(self, states: Tensor) -> Tensor:
+        """Return action values ``[N, B, A]`` of observations ``[N, B, S]``; no gradient."""
+        return activations(self.layers, states)[-1]
 
     def q_values(self, states: np.ndarray) -> np.ndarray:
-        """Return action values as arrays, without a gradient."""
+        """Return action values as an array."""
         with torch.inference_mode():
             return self(torch.from_numpy(np.asarray(states, np.float32))).numpy()
 
-    @torch.no_grad()
     def write_to(self, index: int, network: QNetwork) -> None:
         """Copy the weights of network `index` of the stack into `network`."""
-        layers = (network.first, network.second, network.values)
-        for layer, weight, bias in zip(layers, self.weights, self.biases, strict=True):
-            layer.weight.copy_(weight[index].T)
-            layer.bias.copy_(bias[index, 0])
+        for parameter, layer in zip(network.parameters(), self.layers, strict=True):
+            parameter.data.copy_(layer[index])
+
+    def drop(self, index: int) -> None:
+        """Take network `index` out of the stack."""
+        self._hold(torch.cat([self.weights[:index], self.weights[index + 1 :]]))
 
 
 class AgentStack:
-    """Lets agents that differ only in their seeds act and learn together.
+    """Lets agents act and learn together.
 
-    The agents keep their generators, replay buffers, counters and epsilon; the
-    stack holds the weights and the optimiser while it trains.
+    The agents keep their generators, replay buffers, counters and epsilon; the stack
+    holds the weights and the optimiser while it trains. They may differ in gamma, lr,
+    lr_decay_updates, target_update_freq, tau and in everything that concerns epsilon,
+    so that the arms of an ablation make one stack.
 
     Args:
-        agents: untrained agents of equal settings, on the CPU.
+        agents: untrained agents on the CPU, with `QNetwork`s of one size and the same
+            `q_learning_loss`.
 
     Raises:
-        ValueError: if an agent has learned already or differs in a setting.
+        ValueError: if an agent has learned already, has another network or loss, or
+            differs in a setting that a stack has to share.
     """
 
-    _SHARED = (
-        "obs_dim",
-        "n_actions",
-        "lr",
-        "gamma",
-        "batch_size",
-        "target_update_freq",
-        "tau",
-        "lr_decay_updates",
-        "learning_starts",
-        "update_every",
-    )
+    _SHARED = ("obs_dim", "n_actions", "batch_size", "learning_starts", "update_every")
 
     def __init__(self, agents: Sequence[DQNAgent]) -> None:
         self.agents = list(agents)
@@ -99,73 +93,111 @@ class AgentStack:
                         f"agents of a stack share their settings; {name} is "
                         f"{getattr(first, name)} and {getattr(agent, name)}"
                     )
+            settings = known_settings(agent.loss)
+            if type(agent.online) is not QNetwork or settings is None:
+                raise ValueError(
+                    "a stack trains QNetworks with q_learning_loss; train others with train_dqn"
+                )
+            if settings != known_settings(first.loss):
+                raise ValueError(
+                    f"agents of a stack share their loss; its settings are "
+                    f"{known_settings(first.loss)} and {settings}"
+                )
         self.online = StackedQNetwork([a.online for a in self.agents])
-        self.target = StackedQNetwork([a.target for a in self.agents]).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.online.parameters(), lr=first.lr, fused=True)
+        self.target = StackedQNetwork([a.target for a in self.agents])
+        # A parameter for each row: a learning rate belongs to a group of parameters.
+        self._rows = [nn.Parameter(row) for row in self.online.weights]
+        groups: dict[tuple, list[nn.Parameter]] = {}
+        for agent, row in zip(self.agents, self._rows, strict=True):
+            groups.setdefault((agent.lr, agent.lr_decay_updates), []).append(row)
+        self.optimizer = torch.optim.Adam(
+            [{"params": rows} for rows in groups.values()], lr=first.lr, fused=True
+        )
+        self._spread()
+
+    def _spread(self) -> None:
+        """Lay out what has a row for each agent of the stack."""
+        n, first = len(self.agents), self.agents[0]
+        gradient = torch.zeros_like(self.online.weights)
+        for row, weights, slopes in zip(self._rows, self.online.weights, gradient, strict=True):
+            row.data, row.grad = weights, slopes
+        self._slopes = views(gradient, self.online._shapes)
+        self._gamma = torch.tensor([[agent.gamma] for agent in self.agents])
+        self._drawn = np.empty((n, first.batch_size, 2 * first.obs_dim + 4), np.float32)
+        self._ones = torch.ones(n, first.batch_size)
 
     def select_actions(self, states: Sequence[np.ndarray]) -> list[int]:
         """Return an epsilon-greedy action for each agent, by its own generator and epsilon."""
-        best = self.online.q_values(np.stack(states)[:, None, :])[:, 0].argmax(-1)
+        best = self.online.q_values(np.stack(states)[:, None, :])[:, 0].argmax(-1).tolist()
         return [
             int(agent._rng.integers(agent.n_actions))
             if agent._rng.random() < agent.epsilon
-            else int(greedy)
+            else greedy
             for agent, greedy in zip(self.agents, best, strict=True)
         ]
 
     def learn(self) -> list[float]:
         """Take one gradient step for every agent; returns their losses.
 
-        The sum of the agents' mean losses has the gradient of each agent's own mean
-        loss in that agent's weights, and Adam works element by element: the agents
-        learn as they would alone.
+        Each agent's mean loss has its gradient in that agent's own row of weights, and
+        Adam works element by element: the agents learn as they would alone.
 
         Raises:
             FloatingPointError: if a loss is not finite; it names the agent.
         """
         first = self.agents[0]
-        draws = [agent.replay.draw(agent.batch_size) for agent in self.agents]
-        batch = Batch(
-            *(torch.stack(column) for column in zip(*(d.batch for d in draws), strict=True))
+        for agent, rows in zip(self.agents, self._drawn, strict=True):
+            agent.replay.rows(agent.replay.choose(agent.batch_size), out=rows)
+        batch = as_batch(torch.from_numpy(self._drawn), (first.obs_dim,))
+        means, _ = gradient_by_hand(
+            self.online.layers,
+            self._slopes,
+            first.loss,
+            self.target,
+            batch,
+            self._ones,
+            self._gamma,
         )
-        losses, td_errors = first.loss(self.online, self.target, batch, first.gamma)
-        means = (torch.stack([d.weights for d in draws]) * losses).mean(-1)
         values = means.tolist()
         for index, value in enumerate(values):
             if not math.isfinite(value):
                 raise FloatingPointError(
                     f"the loss of agent {index} of the stack became {value} at update "
-                    f"{first.n_updates + 1}; try a smaller lr (now {first.lr})"
+                    f"{first.n_updates + 1}; try a smaller lr (now {self.agents[index].lr})"
                 )
-        self.optimizer.param_groups[0]["lr"] = first.current_lr
-        self.optimizer.zero_grad()
-        means.sum().backward()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._of(group["params"][0]).current_lr
         self.optimizer.step()
-        for agent, drawn, errors in zip(self.agents, draws, td_errors, strict=True):
-            agent.replay.feedback(drawn.slots, errors)
+        for agent in self.agents:
             agent.n_updates += 1
-        if first.n_updates % first.target_update_freq == 0:
-            with torch.no_grad():
-                for frozen, learned in zip(
-                    self.target.parameters(), self.online.parameters(), strict=True
-                ):
-                    frozen.lerp_(learned, first.tau)
+        self._refresh_targets()
         return values
+
+    def _of(self, row: nn.Parameter) -> DQNAgent:
+        """Return the agent whose weights `row` holds."""
+        return next(a for a, r in zip(self.agents, self._rows, strict=True) if r is row)
+
+    def _refresh_targets(self) -> None:
+        due = [i for i, a in enumerate(self.agents) if a.n_updates % a.target_update_freq == 0]
+        if len(due) == len(self.agents) and len({agent.tau for agent in self.agents}) == 1:
+            self.target.weights.lerp_(self.online.weights, self.agents[0].tau)
+            return
+        for i in due:
+            self.target.weights[i].lerp_(self.online.weights[i], self.agents[i].tau)
 
     def release(self, index: int) -> None:
         """Hand agent `index` its weights and take it out of the stack."""
         self.online.write_to(index, self.agents[index].online)
         self.target.write_to(index, self.agents[index].target)
-        keep = [i for i in range(len(self.agents)) if i != index]
+        row = self._rows.pop(index)
+        for group in self.optimizer.param_groups:
+            group["params"] = [p for p in group["params"] if p is not row]
+        self.optimizer.param_groups = [g for g in self.optimizer.param_groups if g["params"]]
         del self.agents[index]
-        for network in (self.online, self.target):
-            for parameter in network.parameters():
-                for moment in ("exp_avg", "exp_avg_sq"):
-                    state = self.optimizer.state.get(parameter, {})
-                    if moment in state:
-                        state[moment] = state[moment][keep]
-                parameter.grad = None
-                parameter.data = parameter.data[keep]
+        self.online.drop(index)
+        self.target.drop(index)
+        if self.agents:
+            self._spread()
 
 
 def train_together(  # noqa: C901 - one loop, as `train_dqn` is

@@ -29,6 +29,16 @@ class Batch(NamedTuple):
         return Batch(*(field.to(device) for field in self))
 
 
+def as_batch(rows: Tensor, shape: tuple[int, ...]) -> Batch:
+    """Split rows ``[..., 2S + 4]`` of a replay buffer into fields; observations get `shape`."""
+    n = (rows.shape[-1] - 4) // 2
+    states, next_states = rows[..., :n], rows[..., n : 2 * n]
+    if len(shape) != 1:
+        states, next_states = (s.reshape(*s.shape[:-1], *shape) for s in (states, next_states))
+    actions, rewards, dones, horizons = rows[..., 2 * n :].unbind(-1)
+    return Batch(states, actions.long(), rewards, next_states, dones, horizons)
+
+
 class Draw(NamedTuple):
     """What a replay store hands to a learner."""
 
@@ -109,23 +119,8 @@ class ReplayBuffer:
         self._n_pushed += 1
         return slot
 
-    def gather(self, slots: np.ndarray) -> Batch:
-        """Return copies of the transitions stored at `slots` ([B] int64)."""
-        rows = torch.from_numpy(self._rows[slots])
-        n = (rows.shape[-1] - 4) // 2
-        shape = (len(slots), *self._shape)
-        actions, rewards, dones, horizons = rows[:, 2 * n :].unbind(-1)
-        return Batch(
-            rows[:, :n].reshape(shape),
-            actions.long(),
-            rewards,
-            rows[:, n : 2 * n].reshape(shape),
-            dones,
-            horizons,
-        )
-
-    def draw(self, batch_size: int) -> Draw:
-        """Draw `batch_size` transitions with the weights and slots a learner needs.
+    def choose(self, batch_size: int) -> np.ndarray:
+        """Choose `batch_size` slots, ``[B]`` int64.
 
         Raises:
             ValueError: if `batch_size` is less than 1 or more than is stored.
@@ -135,7 +130,23 @@ class ReplayBuffer:
                 f"batch_size must be between 1 and the {len(self)} transitions stored, "
                 f"got {batch_size}; push more first"
             )
-        slots = self._rng.integers(len(self), size=batch_size)
+        return self._rng.integers(len(self), size=batch_size)
+
+    def rows(self, slots: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return copies of the rows ``[B, 2S + 4]`` at `slots`, written to `out` if given."""
+        return self._rows.take(slots, axis=0, out=out, mode="clip")
+
+    def gather(self, slots: np.ndarray) -> Batch:
+        """Return copies of the transitions stored at `slots` ([B] int64)."""
+        return as_batch(torch.from_numpy(self.rows(slots)), self._shape)
+
+    def draw(self, batch_size: int) -> Draw:
+        """Draw `batch_size` transitions with the weights and slots a learner needs.
+
+        Raises:
+            ValueError: as `choose`.
+        """
+        slots = self.choose(batch_size)
         return Draw(self.gather(slots), torch.ones(batch_size), slots)
 
     def feedback(self, slots: np.ndarray, td_errors: Tensor) -> None:
@@ -171,8 +182,8 @@ class RecentTransitions:
         self._newest = self._ring.push(state, action, reward, next_state, done, horizon)
         return self._newest
 
-    def draw(self, batch_size: int) -> Draw:
-        """Return the last `batch_size` transitions, oldest first.
+    def choose(self, batch_size: int) -> np.ndarray:
+        """Return the slots of the last `batch_size` transitions, oldest first.
 
         Raises:
             ValueError: if fewer are stored, or `batch_size` is below 1.
@@ -182,7 +193,19 @@ class RecentTransitions:
                 f"batch_size must be between 1 and the {len(self)} transitions kept, "
                 f"got {batch_size}"
             )
-        slots = (self._newest + 1 - batch_size + np.arange(batch_size)) % self._ring.capacity
+        return (self._newest + 1 - batch_size + np.arange(batch_size)) % self._ring.capacity
+
+    def rows(self, slots: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return copies of the rows at `slots`; see `ReplayBuffer.rows`."""
+        return self._ring.rows(slots, out)
+
+    def draw(self, batch_size: int) -> Draw:
+        """Return the last `batch_size` transitions, oldest first.
+
+        Raises:
+            ValueError: as `choose`.
+        """
+        slots = self.choose(batch_size)
         return Draw(self._ring.gather(slots), torch.ones(batch_size), slots)
 
     def feedback(self, slots: np.ndarray, td_errors: Tensor) -> None:

@@ -35,11 +35,13 @@ class Mutant(NamedTuple):
 LOSSES, REPLAY, DQN = "losses.py", "replay.py", "agents/dqn.py"
 TABULAR, LOOP, STATS = "agents/tabular.py", "training.py", "stats.py"
 STACK, STUDIES, ENVS, PLOTS = "multiseed.py", "studies.py", "envs.py", "plotting.py"
+GRADIENTS = "gradients.py"
 
 # The test files that have to catch the bugs of a file.
 GUARDS = {
-    LOSSES: ["losses"],
+    LOSSES: ["losses", "gradients"],
     REPLAY: ["replay", "bad_input"],
+    GRADIENTS: ["gradients", "dqn"],
     DQN: ["dqn", "bad_input", "oracle"],
     TABULAR: ["oracle", "bad_input"],
     LOOP: ["training"],
@@ -104,7 +106,6 @@ MUTANTS = [
     ),
     # agent
     Mutant("falsy buffer", DQN, "if replay is None else replay", "if not replay else replay"),
-    Mutant("weights ignored", DQN, "(weights.to(self.device) * losses)", "losses"),
     Mutant(
         "target in environment steps",
         DQN,
@@ -182,8 +183,8 @@ MUTANTS = [
     Mutant(
         "bad action accepted",
         DQN,
-        "if not 0 <= action < self.n_actions:",
-        "if not 0 <= action <= self.n_actions:",
+        "0 <= action < self.n_actions and",
+        "0 <= action <= self.n_actions and",
     ),
     Mutant(
         "bad next state accepted",
@@ -205,7 +206,19 @@ MUTANTS = [
         "len(self.replay) >= self.batch_size",
     ),
     Mutant("no feedback", DQN, "self.replay.feedback(slots, td_errors)", "pass"),
-    Mutant("gradients pile up", DQN, "self.optimizer.zero_grad()", "pass"),
+    Mutant("gradients pile up", GRADIENTS, "parameter.grad = None", "pass"),
+    Mutant("sign of the slope", LOSSES, "else -2 * td_errors", "else 2 * td_errors"),
+    Mutant("slope of huber not clipped", LOSSES, "-td_errors.clamp(-1, 1)", "-td_errors"),
+    Mutant("weights left out by hand", GRADIENTS, "huber=huber).mul_(weights)", "huber=huber)"),
+    Mutant(
+        "weights left out by autograd", GRADIENTS, "(losses * weights).mean()\n", "losses.mean()\n"
+    ),
+    Mutant("sum in place of mean", GRADIENTS, ".div_(weights.shape[-1])", ""),
+    Mutant("no slope of the second relu", GRADIENTS, ".mul_(second.sign_())", ""),
+    Mutant("no slope of the first relu", GRADIENTS, ".mul_(first.sign_())", ""),
+    Mutant("bias forgotten", GRADIENTS, "torch.sum(g2, -2, out=db2)", "pass"),
+    Mutant("hidden of the next states", GRADIENTS, "if states is batch.states:", "if True:"),
+    Mutant("a copy keeps its old vector", GRADIENTS, "parameter.data = piece", "pass"),
     # table
     Mutant("table forgets the end", TABULAR, " * (1 - bool(done))", ""),
     Mutant("table's step size", TABULAR, "+= self.lr * td_error", "+= td_error"),
@@ -265,12 +278,11 @@ MUTANTS = [
     Mutant("interruption unsaid", LOOP, "history.interrupted = True", "pass"),
     Mutant("history lost", LOOP, "error.history = history", "pass"),
     # stack
-    Mutant("one agent's loss for all", STACK, "means.sum().backward()", "means[0].backward()"),
     Mutant(
         "moments of another agent",
         STACK,
-        "state[moment] = state[moment][keep]",
-        "state[moment] = state[moment][: len(keep)]",
+        "row = self._rows.pop(index)",
+        "row = self._rows.pop()",
     ),
     Mutant(
         "stack or-s the flags",
@@ -278,7 +290,26 @@ MUTANTS = [
         "action, reward, next_state, terminated)",
         "action, reward, next_state, terminated or truncated)",
     ),
-    Mutant("stack forgets the target", STACK, "frozen.lerp_(learned, first.tau)", "pass"),
+    Mutant(
+        "stack forgets the target",
+        STACK,
+        "self.target.weights.lerp_(self.online.weights, self.agents[0].tau)",
+        "pass",
+    ),
+    Mutant(
+        "one tau for all arms",
+        STACK,
+        "self.online.weights[i], self.agents[i].tau)",
+        "self.online.weights[i], self.agents[0].tau)",
+    ),
+    Mutant(
+        "one period for all arms",
+        STACK,
+        "if a.n_updates % a.target_update_freq",
+        "if a.n_updates % self.agents[0].target_update_freq",
+    ),
+    Mutant("one gamma for all arms", STACK, "[[agent.gamma] for", "[[first.gamma] for"),
+    Mutant("one step size for all arms", STACK, "(agent.lr, agent.lr_decay_updates)", "None"),
     Mutant("stack seeds every episode", STACK, "self._begin(None)", "self._begin(0)"),
     Mutant("same starts side by side", STACK, "e.reset(seed=seed + i)", "e.reset(seed=seed)"),
     # studies

@@ -21,9 +21,10 @@ ALLOWED = {
     "films": set(),
     "agents.tabular": set(),
     "losses": {"replay"},
-    "agents.dqn": {"losses", "networks", "replay", "utils.common"},
+    "gradients": {"losses", "networks", "replay"},
+    "agents.dqn": {"gradients", "losses", "networks", "replay", "utils.common"},
     "plotting": {"stats", "training"},
-    "multiseed": {"agents.dqn", "networks", "replay", "training"},
+    "multiseed": {"agents.dqn", "gradients", "networks", "replay", "training"},
     "studies": {"agents.dqn", "envs", "losses", "multiseed", "replay", "training"},
 }
 # Packages that only one module needs.

@@ -64,6 +64,26 @@ def test_a_seed_in_a_stack_learns_as_it_does_alone(changes):
     assert histories[0].returns != histories[1].returns
 
 
+def test_arms_that_differ_in_numbers_make_one_stack():
+    arms = [
+        dict(gamma=0.5, epsilon_decay=0.8),
+        dict(lr=5e-4, target_update_freq=1, tau=0.1),
+        dict(lr_decay_updates=100, target_update_freq=20),
+        dict(epsilon_decay_steps=50, target_update_freq=20, tau=0.5),
+    ]
+    plan = dict(n_episodes=5, max_steps=25)
+    stacked = [agents([seed], **arm)[0] for seed, arm in enumerate(arms)]
+    histories = train_together(stacked, make, range(4), **plan)
+    for seed, (arm, history) in enumerate(zip(arms, histories, strict=True)):
+        (agent,) = agents([seed], **arm)
+        same(
+            agent,
+            stacked[seed],
+            train_dqn(agent, make(), **plan, seed=seed, print_every=0),
+            history,
+        )
+
+
 def test_agents_leave_the_stack_when_their_episodes_are_over():
     seeds = (3, 4, 5, 6)
     stacked = agents(seeds)
@@ -111,8 +131,14 @@ def test_greedy_episodes_side_by_side_are_those_played_one_by_one():
 
 
 def test_a_stack_refuses_what_cannot_learn_together():
-    with pytest.raises(ValueError, match=r"gamma is 0.99 and 0.5"):
-        AgentStack([*agents([0]), *agents([1], gamma=0.5)])
+    with pytest.raises(ValueError, match=r"update_every is 1 and 2"):
+        AgentStack([*agents([0]), *agents([1], update_every=2)])
+    with pytest.raises(ValueError, match=r"'double': False.*'double': True"):
+        AgentStack([*agents([0]), *agents([1], loss=partial(q_learning_loss, double=True))])
+    with pytest.raises(ValueError, match="train others with train_dqn"):
+        AgentStack(agents([0], loss=lambda *a: q_learning_loss(*a)))
+    with pytest.raises(ValueError, match="train others with train_dqn"):
+        AgentStack(agents([0], network=nn.Linear(4, 2)))
     trained = agents([0, 1], obs_dim=1, batch_size=1)
     trained[1].update([0.0], 0, 0.0, [0.0], False)
     with pytest.raises(ValueError, match="one has made 1 updates"):

@@ -26,7 +26,7 @@ STUDY = Study(
             eval_every=2_500,
         ),
     },
-    seeds=tuple(range(10)),
+    seeds=tuple(range(30)),
     group=10,
 )
 

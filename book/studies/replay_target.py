@@ -38,7 +38,7 @@ STUDY = Study(
         "neither": _arm(NO_TARGET, "recent"),
         "both, double": _arm(AGENT, "uniform", double=True),
     },
-    seeds=tuple(range(10)),
+    seeds=tuple(range(30)),
     group=10,
 )
 

@@ -20,7 +20,7 @@ STUDY = Study(
         )
         for period in (1, 100, 1_000)
     },
-    seeds=tuple(range(10)),
+    seeds=tuple(range(20)),
     group=10,
 )
 

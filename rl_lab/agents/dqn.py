@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
+from rl_lab.gradients import gradient_rule
 from rl_lab.losses import q_learning_loss
 from rl_lab.networks import QNetwork, seeded
 from rl_lab.replay import ReplayBuffer
@@ -138,7 +139,8 @@ class DQNAgent:
         self.online = network.to(self.device)
         self.target = copy.deepcopy(self.online).requires_grad_(False)
         self.loss = loss
-        self.optimizer = torch.optim.Adam(self.online.parameters(), lr=lr, fused=True)
+        self._rule = gradient_rule(self.online, loss)
+        self.optimizer = torch.optim.Adam(self._rule.parameters, lr=lr, fused=True)
 
     def q_values(self, state: ArrayLike) -> np.ndarray:
         """Return the online network's action values ``[A]`` at `state` ([S]).
@@ -146,9 +148,7 @@ class DQNAgent:
         Raises:
             ValueError: if `state` has another shape or holds a NaN or an infinity.
         """
-        state = torch.from_numpy(self._checked(state, "state"))
-        with torch.inference_mode():
-            return self.online(state.to(self.device)).cpu().numpy()
+        return self._rule.q_values(self._checked(state, "state"))
 
     def select_action(self, state: ArrayLike, training: bool = True) -> int:
         """Return an action for `state` ([S]).
@@ -230,8 +230,9 @@ class DQNAgent:
     def _learn(self) -> dict[str, float]:
         """Draw, judge, descend, report back, refresh the target."""
         batch, weights, slots = self.replay.draw(self.batch_size)
-        losses, td_errors = self.loss(self.online, self.target, batch.to(self.device), self.gamma)
-        loss = (weights.to(self.device) * losses).mean()
+        loss, td_errors = self._rule.gradient(
+            self.target, batch.to(self.device), weights.to(self.device), self.gamma
+        )
         value = loss.item()
         if not math.isfinite(value):
             raise FloatingPointError(
@@ -239,8 +240,6 @@ class DQNAgent:
                 f"(now {self.lr}), huber=True in the loss, or smaller rewards"
             )
         self.optimizer.param_groups[0]["lr"] = self.current_lr
-        self.optimizer.zero_grad()
-        loss.backward()
         self.optimizer.step()
         self.replay.feedback(slots, td_errors)
 

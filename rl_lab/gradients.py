@@ -1,0 +1,206 @@
+"""The gradient of a loss in the weights: by autograd, or written by hand.
+
+Autograd differentiates any network and any loss. For networks as small as this
+book's its bookkeeping costs more than the arithmetic, so the one combination that
+every chapter uses, a `QNetwork` with `q_learning_loss`, is also differentiated by
+hand, in a third of the time. A test compares the two.
+
+Shapes: B minibatch size, S observation size, A actions, H hidden units, P weights
+of one network. ``...`` is nothing for one network and N for N side by side.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rl_lab.losses import QFunction, q_learning_loss, q_learning_slope
+from rl_lab.networks import QNetwork
+from rl_lab.replay import Batch
+
+Layers = Sequence[Tensor]  # w1 [..., H, S], b1 [..., H], w2, b2, w3 [..., A, H], b3 [..., A]
+
+
+def views(flat: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
+    """Return the pieces of `flat` ([..., P]), one of each shape, sharing its memory."""
+    pieces = flat.split([math.prod(shape) for shape in shapes], dim=-1)
+    return [
+        piece.view(*flat.shape[:-1], *shape) for piece, shape in zip(pieces, shapes, strict=True)
+    ]
+
+
+def activations(layers: Layers, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return both hidden layers ``[..., B, H]`` and the action values ``[..., B, A]``."""
+    w1, b1, w2, b2, w3, b3 = layers
+    first = _affine(states, w1, b1).relu_()
+    second = _affine(first, w2, b2).relu_()
+    return first, second, _affine(second, w3, b3)
+
+
+def _affine(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    if weight.ndim == 2:
+        return F.linear(inputs, weight, bias)
+    return torch.baddbmm(bias.unsqueeze(-2), inputs, weight.mT)
+
+
+def known_settings(loss: Callable) -> dict[str, bool] | None:
+    """Return `double` and `huber` of a `q_learning_loss`, or None for any other loss.
+
+    ``partial(q_learning_loss, double=True)`` is one, too.
+    """
+    function, settings = (
+        (loss.func, loss.keywords) if isinstance(loss, partial) and not loss.args else (loss, {})
+    )
+    known = {"double": False, "huber": False}
+    if function is not q_learning_loss or not settings.keys() <= known.keys():
+        return None
+    return known | settings
+
+
+@torch.no_grad()
+def gradient_by_hand(
+    layers: Layers,
+    slopes: Layers,
+    loss: Callable,
+    target: QFunction,
+    batch: Batch,
+    weights: Tensor,
+    gamma: float | Tensor,
+) -> tuple[Tensor, Tensor]:
+    r"""Write the gradient of the weighted mean loss into `slopes`.
+
+    With :math:`g_3 = \partial L / \partial Q`, zero except at the actions taken,
+    the chain rule gives, layer by layer from the last to the first,
+
+    .. math::
+
+        \frac{\partial L}{\partial W_i} = g_i^\top h_{i-1}, \quad
+        \frac{\partial L}{\partial b_i} = \textstyle\sum_B g_i, \quad
+        g_{i-1} = (g_i W_i) \odot [h_{i-1} > 0]
+
+    Args:
+        layers: the weights that are differentiated.
+        slopes: tensors of the same shapes; overwritten.
+        loss: a loss with `known_settings`.
+        target: the frozen action values.
+        batch: transitions ``[..., B]``.
+        weights: of the transitions, ``[..., B]``.
+        gamma: discount per environment step; ``[N, 1]`` for one of each network.
+
+    Returns:
+        The mean weighted loss ``[...]``, and the TD errors ``[..., B]``.
+    """
+    huber = known_settings(loss)["huber"]
+    hidden: list[Tensor] = []
+
+    def online(states: Tensor) -> Tensor:
+        *layer_outputs, values = activations(layers, states)
+        if states is batch.states:
+            hidden[:] = layer_outputs
+        return values
+
+    losses, td_errors = loss(online, target, batch, gamma)
+    first, second = hidden
+    _, _, w2, _, w3, _ = layers
+    dw1, db1, dw2, db2, dw3, db3 = slopes
+    product = torch.mm if w2.ndim == 2 else torch.bmm
+
+    at_actions = q_learning_slope(td_errors, huber=huber).mul_(weights).div_(weights.shape[-1])
+    g3 = at_actions.new_zeros(*at_actions.shape, w3.shape[-2])
+    g3.scatter_(-1, batch.actions.unsqueeze(-1), at_actions.unsqueeze(-1))
+    product(g3.mT, second, out=dw3)
+    torch.sum(g3, -2, out=db3)
+    g2 = product(g3, w3).mul_(second.sign_())  # the sign of a ReLU's output is its slope
+    product(g2.mT, first, out=dw2)
+    torch.sum(g2, -2, out=db2)
+    g1 = product(g2, w2).mul_(first.sign_())
+    product(g1.mT, batch.states, out=dw1)
+    torch.sum(g1, -2, out=db1)
+    return (losses * weights).mean(-1), td_errors
+
+
+class ByHand:
+    """A `QNetwork` whose weights lie in one vector, differentiated by hand.
+
+    The network stays in use: its parameters become pieces of the vector. One vector
+    is one parameter to the optimiser, which then needs a single call.
+
+    Attributes:
+        parameters: the vector ``[P]`` with its gradient, in a list.
+    """
+
+    def __init__(self, network: QNetwork, loss: Callable) -> None:
+        flat = nn.utils.parameters_to_vector(network.parameters()).detach()
+        self._bind(network, loss, nn.Parameter(flat))
+
+    def _bind(self, network: QNetwork, loss: Callable, flat: nn.Parameter) -> None:
+        self.network, self.loss, self.parameters = network, loss, [flat]
+        shapes = [p.shape for p in network.parameters()]
+        flat.grad = torch.zeros_like(flat)
+        self._layers, self._slopes = views(flat.data, shapes), views(flat.grad, shapes)
+        for parameter, piece in zip(network.parameters(), self._layers, strict=True):
+            parameter.data = piece
+
+    def __getstate__(self) -> tuple:  # a copy must tie its own network to its own vector
+        return self.network, self.loss, *self.parameters
+
+    def __setstate__(self, state: tuple) -> None:
+        self._bind(*state)
+
+    def q_values(self, state: np.ndarray) -> np.ndarray:
+        """Return the action values ``[A]`` at `state` ([S])."""
+        with torch.inference_mode():
+            inputs = torch.from_numpy(state).to(self._layers[0].device)
+            return activations(self._layers, inputs)[-1].cpu().numpy()
+
+    def gradient(
+        self, target: QFunction, batch: Batch, weights: Tensor, gamma: float
+    ) -> tuple[Tensor, Tensor]:
+        """Set the gradient; returns the mean weighted loss and the TD errors ``[B]``."""
+        return gradient_by_hand(
+            self._layers, self._slopes, self.loss, target, batch, weights, gamma
+        )
+
+
+class ByAutograd:
+    """Any network and any loss, differentiated by autograd.
+
+    Attributes:
+        parameters: the network's parameters, in a list.
+    """
+
+    def __init__(self, network: nn.Module, loss: Callable) -> None:
+        self.network, self.loss = network, loss
+        self.parameters = list(network.parameters())
+
+    def q_values(self, state: np.ndarray) -> np.ndarray:
+        """Return the action values ``[A]`` at `state` ([S])."""
+        return values_of(self.network, state)
+
+    def gradient(
+        self, target: QFunction, batch: Batch, weights: Tensor, gamma: float
+    ) -> tuple[Tensor, Tensor]:
+        """Set the gradient; returns the mean weighted loss and the TD errors ``[B]``."""
+        losses, td_errors = self.loss(self.network, target, batch, gamma)
+        mean = (losses * weights).mean()
+        for parameter in self.parameters:
+            parameter.grad = None
+        mean.backward()
+        return mean.detach(), td_errors
+
+
+def gradient_rule(network: nn.Module, loss: Callable) -> ByHand | ByAutograd:
+    """Return the quickest rule that differentiates `loss` in the weights of `network`."""
+    by_hand = type(network) is QNetwork and known_settings(loss) is not None
+    return (ByHand if by_hand else ByAutograd)(network, loss)
+
+
+def values_of(network: nn.Module, state: np.ndarray) -> np.ndarray:
+    """Return the action values ``[A]`` of a network at `state` ([S]) on its own device."""
+    with torch.inference_mode():
+        device = next(network.parameters()).device
+        return network(torch.from_numpy(state).to(device)).cpu().numpy()
