@@ -1,5 +1,7 @@
 """Sentences of the book that are asserted by code."""
 
+import numpy as np
+
 
 class ClaimFailed(AssertionError):
     """A sentence of the book is not true of this run."""
@@ -18,14 +20,13 @@ def check(sentence: str, holds: bool, **measured) -> None:
         measured: values to show where it is not, by name.
 
     Raises:
-        TypeError: if `holds` is not one truth value (an array, say).
+        TypeError: if `holds` is not a bool (an array, say, or a number, which would
+            always hold).
         ClaimFailed: if the claim does not hold.
     """
-    try:
-        true = bool(holds)
-    except ValueError as error:
-        raise TypeError(f"a claim needs one truth value, got {holds!r}; use .all()") from error
-    if not true:
+    if not isinstance(holds, bool | np.bool_):
+        raise TypeError(f"a claim needs True or False, got {holds!r}; compare it, or use .all()")
+    if not holds:
         values = "; ".join(f"{name} = {value}" for name, value in measured.items())
         raise ClaimFailed(f"{sentence} Measured: {values or 'nothing was passed'}")
     print(f"Checked: {sentence}")

@@ -134,7 +134,8 @@ class ReplayBuffer:
 
     def rows(self, slots: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Return copies of the rows ``[B, 2S + 4]`` at `slots`, written to `out` if given."""
-        return self._rows.take(slots, axis=0, out=out, mode="clip")
+        # With `out`, numpy checks bounds by way of a second copy; `choose` keeps within them.
+        return self._rows.take(slots, axis=0, out=out, mode="raise" if out is None else "clip")
 
     def gather(self, slots: np.ndarray) -> Batch:
         """Return copies of the transitions stored at `slots` ([B] int64)."""

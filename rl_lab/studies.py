@@ -9,6 +9,7 @@ killed carries on where it stopped.
 import argparse
 import datetime
 import hashlib
+import inspect
 import json
 import os
 import platform
@@ -18,7 +19,6 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -64,12 +64,18 @@ class Study:
         """The seeds, as they are handed to `run`."""
         return [self.seeds[i : i + self.group] for i in range(0, len(self.seeds), self.group)]
 
+    def settings(self, arm: str) -> dict:
+        """The settings of an arm, and what `run` takes where the arm says nothing."""
+        parameters = inspect.signature(self.run).parameters
+        defaults = {k: p.default for k, p in parameters.items() if p.default is not p.empty}
+        return defaults | dict(self.arms[arm])
+
     @property
     def definition(self) -> dict:
         """All that decides the result, as plain JSON values."""
         settings = {
             "name": self.name,
-            "arms": dict(self.arms),
+            "arms": {arm: self.settings(arm) for arm in self.arms},
             "seeds": self.seeds,
             "group": self.group,
         }
@@ -95,7 +101,7 @@ class Result(NamedTuple):
         return (
             f"{runs} runs ({len(m['definition']['arms'])} arms x "
             f"{len(m['definition']['seeds'])} seeds), {m['seconds'] / 60:.0f} minutes of "
-            f"running, {m['date']}, torch {m['versions']['torch']}"
+            f"processor time, {m['date']}, torch {m['versions']['torch']}"
         )
 
 
@@ -108,7 +114,7 @@ def run_dqn(
     eval_every: int,
     eval_episodes: int = 20,
     final_episodes: int = 100,
-    loss: Mapping = MappingProxyType({}),
+    loss: dict | None = None,
     replay: str = "uniform",
 ) -> Tables:
     """Train a `DQNAgent` per seed and return what they did, as tables.
@@ -140,7 +146,7 @@ def run_dqn(
             **agent,
             device="cpu",
             seed=seed,
-            loss=partial(q_learning_loss, **loss),
+            loss=partial(q_learning_loss, **(loss or {})),
             replay=stores[replay](),
         )
         for seed in seeds
@@ -203,7 +209,8 @@ def run_study(study: Study, data: Path, *, jobs: int | None = None, fresh: bool 
     """Run what is missing of `study`, store it under `data` and return it.
 
     Every finished seed (or group of them) is written at once to ``data/.parts``; a second
-    call finds it there and does not run it again.
+    call finds it there and does not run it again, unless it is of other versions of the
+    packages.
 
     Args:
         study: what to run.
@@ -215,14 +222,15 @@ def run_study(study: Study, data: Path, *, jobs: int | None = None, fresh: bool 
     parts.mkdir(parents=True, exist_ok=True)
     runs = {
         (arm, group): parts
-        / f"{_slug(arm)}-{_hash(dict(settings))}-{'_'.join(map(str, group))}.json"
-        for arm, settings in study.arms.items()
+        / f"{_slug(arm)}-{_hash(study.settings(arm))}-{'_'.join(map(str, group))}.json"
+        for arm in study.arms
         for group in study.groups
     }
     if fresh:
         for path in runs.values():
             path.unlink(missing_ok=True)
-    todo = [(*key, path) for key, path in runs.items() if not path.exists()]
+    versions = _machine()["versions"]
+    todo = [(*key, path) for key, path in runs.items() if not _is_finished(path, versions)]
     todo.sort(key=lambda run: run[1])  # seed by seed, so that an early stop leaves whole seeds
     work = Parallel(n_jobs=jobs or cpu_count(), return_as="generator_unordered")(
         delayed(_run_part)(study.run, group, study.arms[arm], path) for arm, group, path in todo
@@ -232,34 +240,43 @@ def run_study(study: Study, data: Path, *, jobs: int | None = None, fresh: bool 
     return _join(study, runs, Path(data))
 
 
+def _is_finished(path: Path, versions: dict) -> bool:
+    return path.exists() and json.loads(path.read_text())["machine"]["versions"] == versions
+
+
 def _run_part(
     run: Callable[..., Tables], group: tuple[int, ...], settings: dict, path: Path
 ) -> None:
     """Run one group of seeds of one arm and write it whole or not at all."""
     torch.set_num_threads(1)
-    start = time.perf_counter()
+    start = time.process_time()
     tables = run(group[0] if len(group) == 1 else group, **settings)
     part = {
-        "seconds": round(time.perf_counter() - start, 1),
+        "seconds": round(time.process_time() - start, 1),
+        "date": datetime.date.today().isoformat(),
         "machine": _machine(),
         "tables": {
             name: json.loads(table.to_json(orient="split", index=False, double_precision=15))
             for name, table in tables.items()
         },
     }
+    _write(path, json.dumps(part))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    unfinished.write_text(json.dumps(part))
+    unfinished.write_text(text)
     os.replace(unfinished, path)
 
 
 def _join(study: Study, runs: Mapping[tuple[str, tuple], Path], data: Path) -> Result:
-    """Join the parts into one CSV per table, and write the manifest."""
+    """Join the parts into one CSV per table, and write the manifest last."""
     frames: dict[str, list[pd.DataFrame]] = {}
-    seconds, machine = 0.0, None
+    parts = []
     for (arm, group), path in runs.items():
         part = json.loads(path.read_text())
-        seconds += part["seconds"]
-        machine = part["machine"]
+        parts.append(part)
         for name, content in part["tables"].items():
             table = pd.DataFrame(content["data"], columns=content["columns"])
             table.insert(0, "arm", arm)
@@ -270,15 +287,15 @@ def _join(study: Study, runs: Mapping[tuple[str, tuple], Path], data: Path) -> R
         "question": study.question,
         "hash": study.hash,
         "definition": study.definition,
-        "seconds": round(seconds),
-        "date": datetime.date.today().isoformat(),
-        **machine,
+        "seconds": round(sum(part["seconds"] for part in parts)),
+        "date": max(part["date"] for part in parts),
+        "versions": parts[0]["machine"]["versions"],
+        "processor": " and ".join(sorted({part["machine"]["processor"] for part in parts})),
     }
     for name, tables in frames.items():
-        pd.concat(tables).to_csv(
-            data / f"{study.name}.{name}.csv", index=False, float_format="%.7g"
-        )
-    (data / f"{study.name}.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        text = pd.concat(tables).to_csv(index=False, float_format="%.7g")
+        _write(data / f"{study.name}.{name}.csv", text)
+    _write(data / f"{study.name}.json", json.dumps(manifest, indent=1) + "\n")
     return load_study(data / study.name)
 
 
@@ -327,10 +344,17 @@ def _machine() -> dict:
 
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
+    if cpuinfo.exists():  # a processor's name alone can stand for several generations
+        fields = dict(
+            (part.strip() for part in line.split(":", 1))
+            for line in cpuinfo.read_text().splitlines()
+            if ":" in line
+        )
+        if "model name" in fields:
+            generation = (
+                f"{key} {fields[key]}" for key in ("cpu family", "model") if key in fields
+            )
+            return ", ".join((fields["model name"], *generation))
     return platform.processor() or platform.machine()
 
 

@@ -18,7 +18,10 @@ EVALUATION_SEED = 1_000_000  # evaluation resets use this seed and those after i
 
 
 class Agent(Protocol):
-    """What the loop asks of an agent."""
+    """What the loop asks of an agent.
+
+    Greedy evaluation asks two things more: ``q_values(state)`` and ``gamma``.
+    """
 
     epsilon: float
 
@@ -139,7 +142,8 @@ def train_dqn(  # noqa: C901 - the loop is what the book teaches: it reads best 
         the history so far with ``interrupted=True``.
 
     Raises:
-        ValueError: if a count is below 1, or `eval_every` comes without `eval_env`.
+        ValueError: if a count is below 1 (`print_every`: below 0), or `eval_every`
+            comes without `eval_env`.
         TypeError: if the action space is not discrete.
         FloatingPointError: if the loss stops being finite; the history so far is
             the exception's attribute ``history``.
@@ -152,6 +156,8 @@ def train_dqn(  # noqa: C901 - the loop is what the book teaches: it reads best 
         eval_every=eval_every,
         eval_episodes=eval_episodes,
     )
+    if print_every < 0:
+        raise ValueError(f"print_every must be 0 (silence) or more, got {print_every}")
     if eval_every is not None and (eval_env is None or eval_env is env):
         raise ValueError(f"eval_every={eval_every} needs eval_env, an environment of its own")
     history = History()
@@ -263,6 +269,8 @@ def evaluate(
     max_steps: int = 10_000,
 ) -> np.ndarray:
     """Return the undiscounted returns ``[n_episodes]`` of greedy play, without learning.
+
+    `agent` needs `select_action`, `q_values` and `gamma`.
 
     Episode i starts from ``env.reset(seed=seed + i)``: starts that differ from each
     other and that no training run of the book has seeded. Give an environment of its

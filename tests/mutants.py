@@ -376,7 +376,9 @@ MUTANTS = [
         "agent.select_action(state, training=False)",
         "agent.select_action(state)",
     ),
-    Mutant("claims always hold", "claims.py", "if not true:", "if False:"),
+    Mutant("claims always hold", "claims.py", "if not holds:", "if False:"),
+    Mutant("parts of other versions", STUDIES, '["versions"] == versions', '["versions"] != {}'),
+    Mutant("defaults not defined", STUDIES, "return defaults | dict(", "return dict("),
     Mutant(
         "silent fallback to the CPU",
         "utils/common.py",

@@ -37,6 +37,21 @@ def test_settings_of_the_agent(name, value):
         DQNAgent(3, 2, **(SMALL | {name: value}))
 
 
+@pytest.mark.parametrize("name", ["hidden_dim", "batch_size", "learning_starts", "update_every"])
+def test_counts_are_whole_numbers(name):
+    with pytest.raises(TypeError, match=rf"{name} must be a whole number, got 5\.0"):
+        DQNAgent(3, 2, **(SMALL | {name: 5.0}))
+    DQNAgent(3, 2, **(SMALL | {name: np.int64(5)}))
+
+
+@pytest.mark.parametrize("changes", [dict(state=-1), dict(next_state=4), dict(state=4)])
+def test_states_of_the_table(changes):
+    agent, good = QLearningAgent(4, 2), dict(state=0, action=0, reward=1, next_state=1, done=False)
+    with pytest.raises(ValueError, match=r"state must be in 0\.\.3, got (-1|4)"):
+        agent.update(**(good | changes))
+    assert not agent.q.any()
+
+
 @pytest.mark.parametrize("sizes", [(0, 2), (3, 0)])
 def test_sizes_of_the_agent(sizes):
     with pytest.raises(ValueError, match=r"(obs_dim|n_actions) must be at least 1, got 0"):

@@ -109,3 +109,6 @@ def test_a_claim_that_does_not_hold_raises_with_what_was_measured(capsys):
 def test_a_claim_needs_one_truth_value():
     with pytest.raises(TypeError, match=r"\.all\(\)"):
         check("Each is big.", np.array([True, False]))
+    for number in (3, 0.5, np.float64(1), "yes", None):
+        with pytest.raises(TypeError, match="needs True or False, got"):
+            check("It is enough.", number)

@@ -106,6 +106,28 @@ def test_only_what_is_new_in_a_study_is_run(tmp_path):
     assert set(result.tables["points"].seed) == {0, 1, 2}
 
 
+def test_parts_of_other_versions_are_not_mixed_in(tmp_path, monkeypatch):
+    run(toy_study(), tmp_path)
+    CALLS.clear()
+    machine = studies._machine()
+    machine["versions"] |= {"torch": "9.9.9"}
+    monkeypatch.setattr(studies, "_machine", lambda: machine)
+    assert run(toy_study(), tmp_path).manifest["versions"]["torch"] == "9.9.9"
+    assert len(CALLS) == 6
+
+
+def with_default(seed, *, scale, shift=0.5):
+    """A run with a setting that arms may leave out."""
+    return toy(seed, scale=scale + shift)
+
+
+def test_a_definition_holds_the_defaults_too():
+    arms = {"plain": {"scale": 1}, "shifted": {"scale": 1, "shift": 2}}
+    study = toy_study(run=with_default, arms=arms)
+    assert study.definition["arms"]["plain"] == {"scale": 1, "shift": 0.5}
+    assert study.definition["arms"]["shifted"] == {"scale": 1, "shift": 2}
+
+
 def test_a_part_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     def torn(path, text, **_):
         with path.open("w") as file:

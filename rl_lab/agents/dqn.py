@@ -5,6 +5,7 @@ Shapes: S observation size, A actions, B minibatch size.
 
 import copy
 import math
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -63,6 +64,7 @@ class DQNAgent:
 
     Raises:
         ValueError: if a setting is out of its range; the message names it.
+        TypeError: if a count is not a whole number.
 
     Source: Mnih et al. (2015), Algorithm 1, with Adam in place of RMSProp.
     """
@@ -112,6 +114,8 @@ class DQNAgent:
             ("update_every", update_every, 1, None),
         ]:
             _require_between(name, value, low, high)
+            if high is None and name != "lr" and not isinstance(value, Integral | None):
+                raise TypeError(f"{name} must be a whole number, got {value!r}")
         if replay is None and max(batch_size, learning_starts) > buffer_size:
             raise ValueError(
                 f"buffer_size={buffer_size} can never hold the batch_size={batch_size} or the "

@@ -93,10 +93,13 @@ class QLearningAgent:
             ``{"loss": squared TD error, "td_error": TD error before the step}``.
 
         Raises:
-            ValueError: if the action is out of range or the reward is not finite.
+            ValueError: if a state or the action is out of range, or the reward is not finite.
         """
         if not 0 <= action < self.n_actions:
             raise ValueError(f"action must be in 0..{self.n_actions - 1}, got {action}")
+        for name, index in (("state", state), ("next_state", next_state)):
+            if not 0 <= index < len(self.q):  # a negative one would count from the end
+                raise ValueError(f"{name} must be in 0..{len(self.q) - 1}, got {index}")
         if not np.isfinite(reward):
             raise ValueError(f"reward must be finite, got {reward}")
         y = reward + self.gamma * (1 - bool(done)) * self.q[next_state].max()
