@@ -63,7 +63,7 @@ format: $(READY) ## mend what the style check can mend itself
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-bench: $(BENCH)/ready ## time a training step against Stable-Baselines3
+bench: $(BENCH)/ready ## time the training core against Stable-Baselines3 and JAX
 	$(BENCH)/$(BIN)/python tests/bench.py
 
 mutants: $(READY) ## plant one-line bugs and see that the unit tests catch each
@@ -95,4 +95,4 @@ $(READY): requirements.txt
 	$(call environment,)
 
 $(BENCH)/ready: requirements.txt
-	$(call environment,stable-baselines3==2.9.2)
+	$(call environment,stable-baselines3==2.9.2 jax==0.10.2)
