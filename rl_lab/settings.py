@@ -23,6 +23,7 @@ CARTPOLE_RECIPE = CARTPOLE | dict(
     epsilon_decay_steps=10_000,
     learning_starts=1_000,
     lr_decay_updates=59_000,
+    buffer_size=CARTPOLE_STEPS,  # nothing is forgotten, the falls of the beginning least of all
 )
 
 # The common settings of tutorials for LunarLander.

@@ -14,7 +14,8 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -24,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from joblib import Parallel, cpu_count, delayed
+from joblib import Parallel, cpu_count, delayed, parallel_config
 from tqdm.auto import tqdm
 
 from rl_lab.agents.dqn import DQNAgent
@@ -116,6 +117,7 @@ def run_dqn(
     final_episodes: int = 100,
     loss: dict | None = None,
     replay: str = "uniform",
+    keep_episodes: bool = True,
 ) -> Tables:
     """Train a `DQNAgent` per seed and return what they did, as tables.
 
@@ -130,9 +132,11 @@ def run_dqn(
         final_episodes: episodes of the last evaluation, after training.
         loss: settings of `q_learning_loss`.
         replay: ``"uniform"``, or ``"recent"`` for `RecentTransitions`.
+        keep_episodes: return the table of training episodes, the largest by far.
 
     Returns:
-        ``episodes`` (a row per training episode), ``evals`` (a row per evaluation) and
+        ``episodes`` (a row per training episode, unless left out), ``evals`` (a row per
+        evaluation) and
         ``final`` (a row per seed).
     """
     stores = {"uniform": lambda: None, "recent": lambda: RecentTransitions(agent["batch_size"])}
@@ -161,8 +165,7 @@ def run_dqn(
     stage = [[make() for _ in range(final_episodes)] for _ in seeds]
     networks = StackedQNetwork([a.online for a in agents])
     played = greedy_together(networks, stage, agents[0].gamma)
-    return {
-        "episodes": pd.concat(map(_episodes, seeds, histories)),
+    tables = {
         "evals": pd.DataFrame(
             {"seed": seed, **_summary(evaluation)}
             for seed, history in zip(seeds, histories, strict=True)
@@ -174,6 +177,9 @@ def run_dqn(
             for seed, a, episodes in zip(seeds, agents, played, strict=True)
         ),
     }
+    if keep_episodes:
+        tables["episodes"] = pd.concat(map(_episodes, seeds, histories))
+    return tables
 
 
 def _episodes(seed: int, history: History) -> pd.DataFrame:
@@ -205,18 +211,31 @@ def _summary(evaluation: Evaluation) -> dict[str, float]:
     }
 
 
-def run_study(study: Study, data: Path, *, jobs: int | None = None, fresh: bool = False) -> Result:
+def run_study(
+    study: Study,
+    data: Path,
+    *,
+    jobs: int | None = None,
+    fresh: bool = False,
+    scheduler: str | None = None,
+) -> Result:
     """Run what is missing of `study`, store it under `data` and return it.
 
     Every finished seed (or group of them) is written at once to ``data/.parts``; a second
     call finds it there and does not run it again, unless it is of other versions of the
-    packages.
+    packages. Only this process writes, so the machines of a cluster need no common disk.
 
     Args:
         study: what to run.
         data: folder of the stored results.
-        jobs: processes; None for one per core.
+        jobs: processes; None for one per core. A cluster has its own number.
         fresh: forget finished seeds and run all of them.
+        scheduler: address of a Dask scheduler, ``"tcp://HOST:8786"``, whose workers run
+            the study in place of processes of this machine. A worker that is lost has its
+            work done again by another.
+
+    Raises:
+        ValueError: if no scheduler answers at the address.
     """
     parts = Path(data) / ".parts" / study.name
     parts.mkdir(parents=True, exist_ok=True)
@@ -230,14 +249,35 @@ def run_study(study: Study, data: Path, *, jobs: int | None = None, fresh: bool 
         for path in runs.values():
             path.unlink(missing_ok=True)
     versions = _machine()["versions"]
-    todo = [(*key, path) for key, path in runs.items() if not _is_finished(path, versions)]
+    todo = [key for key, path in runs.items() if not _is_finished(path, versions)]
     todo.sort(key=lambda run: run[1])  # seed by seed, so that an early stop leaves whole seeds
-    work = Parallel(n_jobs=jobs or cpu_count(), return_as="generator_unordered")(
-        delayed(_run_part)(study.run, group, study.arms[arm], path) for arm, group, path in todo
-    )
-    for _ in tqdm(work, total=len(todo), desc=study.name, unit="run"):
-        pass
+    with _processes(scheduler, jobs) if todo else nullcontext():
+        work = Parallel(return_as="generator_unordered", pre_dispatch="all")(
+            delayed(_run_part)(study.run, arm, group, study.arms[arm]) for arm, group in todo
+        )
+        for arm, group, part in tqdm(
+            work, total=len(todo), desc=study.name, unit="run", disable=not todo
+        ):
+            _write(runs[arm, group], json.dumps(part))
     return _join(study, runs, Path(data))
+
+
+@contextmanager
+def _processes(scheduler: str | None, jobs: int | None) -> Iterator[None]:
+    """Let joblib use the processes of this machine, or the workers of a Dask cluster."""
+    if scheduler is None:
+        settings = dict(backend="loky", n_jobs=jobs or cpu_count())
+    else:
+        settings = dict(backend="dask", n_jobs=-1, scheduler_host=scheduler)
+    try:
+        processes = parallel_config(**settings)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"no Dask scheduler answers at {scheduler!r}; start one with `dask scheduler` and "
+            f"give the address it prints, e.g. tcp://127.0.0.1:8786"
+        ) from error
+    with processes:
+        yield
 
 
 def _is_finished(path: Path, versions: dict) -> bool:
@@ -245,9 +285,9 @@ def _is_finished(path: Path, versions: dict) -> bool:
 
 
 def _run_part(
-    run: Callable[..., Tables], group: tuple[int, ...], settings: dict, path: Path
-) -> None:
-    """Run one group of seeds of one arm and write it whole or not at all."""
+    run: Callable[..., Tables], arm: str, group: tuple[int, ...], settings: dict
+) -> tuple[str, tuple[int, ...], dict]:
+    """Run one group of seeds of one arm; returns arm, group, and what is stored of them."""
     torch.set_num_threads(1)
     start = time.process_time()
     tables = run(group[0] if len(group) == 1 else group, **settings)
@@ -260,7 +300,7 @@ def _run_part(
             for name, table in tables.items()
         },
     }
-    _write(path, json.dumps(part))
+    return arm, group, part
 
 
 def _write(path: Path, text: str) -> None:
@@ -329,8 +369,9 @@ def main(study: Study, data: Path) -> None:
     parser = argparse.ArgumentParser(description=study.question)
     parser.add_argument("--jobs", type=int, default=None, help="processes (default: one per core)")
     parser.add_argument("--fresh", action="store_true", help="run finished seeds again, too")
+    parser.add_argument("--scheduler", default=None, help="a Dask scheduler: tcp://HOST:8786")
     args = parser.parse_args()
-    print(run_study(study, data, jobs=args.jobs, fresh=args.fresh).credits)
+    print(run_study(study, data, **vars(args)).credits)
 
 
 def _machine() -> dict:

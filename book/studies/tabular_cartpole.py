@@ -7,11 +7,11 @@ import pandas as pd
 
 from rl_lab.agents.tabular import QLearningAgent
 from rl_lab.envs import Bins, make_env
-from rl_lab.settings import CARTPOLE_STEPS
 from rl_lab.studies import Study, Tables, main
 from rl_lab.training import evaluate, train_dqn
 
 DATA = Path(__file__).parents[1] / "data"
+STEPS = 60_000
 
 # Cart position and pole angle are cut where an episode ends. The two velocities have no end;
 # 3 covers all but the last moments of a fall.
@@ -70,7 +70,7 @@ def run(
     return {"evals": evals, "final": pd.DataFrame([final])}
 
 
-COMMON = dict(high=HIGH, n_env_steps=CARTPOLE_STEPS, eval_every=20_000)
+COMMON = dict(high=HIGH, n_env_steps=STEPS, eval_every=20_000)
 FIXED = dict(gamma=0.99, epsilon_decay=0.998, epsilon_min=0.05, lr=0.1)
 FALLING = FIXED | dict(lr=0.5)
 
