@@ -183,15 +183,14 @@ def run_dqn(
 
 
 def _episodes(seed: int, history: History) -> pd.DataFrame:
-    """One row per training episode."""
+    """One row per training episode, in order; rounded, for it is the largest table."""
     return pd.DataFrame(
         {
             "seed": seed,
-            "episode": np.arange(1, len(history.returns) + 1),
             "env_steps": history.env_steps,
             "return": history.returns,
-            "loss": history.losses,
-            "epsilon": history.epsilons,
+            "loss": [float(f"{loss:.4g}") for loss in history.losses],
+            "epsilon": np.round(history.epsilons, 4),
         }
     )
 

@@ -29,10 +29,12 @@ def test_a_stored_study_is_the_one_defined(name):
     assert result.manifest["hash"] == study.hash, again
     assert result.manifest["question"] == study.question
     assert result.tables
-    for table in result.tables.values():
+    for label, table in result.tables.items():
+        left_out = {a for a in study.arms if study.settings(a).get(f"keep_{label}") is False}
         present = set(zip(table.arm, table.seed, strict=True))
-        assert present == {(arm, seed) for arm in study.arms for seed in study.seeds}
-    assert result.credits
+        kept = study.arms.keys() - left_out
+        assert present == {(arm, seed) for arm in kept for seed in study.seeds}
+    assert f"({len(study.arms)} arms x {len(study.seeds)} seeds)" in result.credits
 
 
 def test_studies_have_names_of_their_own_and_data_have_a_study():
@@ -50,16 +52,18 @@ def test_a_short_prefix_repeats_the_stored_run():
     steps = 1_250  # the first 1,000 only collect; 250 updates follow
     study, result = STUDIES["cartpole"], load_study(DATA / "cartpole")
     arm = study.arms["recipe"]
-    (seeds,) = study.groups
+    seeds = study.groups[0]
     short = arm | {"train": arm["train"] | {"n_env_steps": steps}, "final_episodes": 1}
     again = run_dqn(seeds, **short)["episodes"]
-    stored = result.tables["episodes"].query("arm == 'recipe' and env_steps <= @steps")
+    stored = result.tables["episodes"].query(
+        "arm == 'recipe' and seed in @seeds and env_steps <= @steps"
+    )
     here = json.loads(json.dumps(studies._machine()))
     if here == {key: result.manifest[key] for key in here}:
-        for column in ("seed", "episode", "env_steps", "return"):
+        for column in ("seed", "env_steps", "return"):
             assert again[column].tolist() == stored[column].tolist()
-        for column in ("loss", "epsilon"):  # stored with seven digits
-            np.testing.assert_allclose(again[column], stored[column], rtol=1e-6)
+        for column in ("loss", "epsilon"):  # stored with four digits
+            np.testing.assert_allclose(again[column], stored[column], rtol=2e-3)
     else:
         # Another processor rounds otherwise, and after some updates acts otherwise: its seeds
         # are like new ones. Each stays near the stored ones, and so does their mean.

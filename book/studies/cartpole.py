@@ -1,4 +1,8 @@
-"""CartPole-v1: the common settings, and a recipe that balances every time."""
+"""CartPole-v1: the common settings, a recipe, and the recipe with a buffer that forgets.
+
+The third arm differs from the second in one setting: its replay buffer holds 50,000
+transitions, so that the first 10,000 are gone by the end.
+"""
 
 from pathlib import Path
 
@@ -6,6 +10,17 @@ from rl_lab.settings import CARTPOLE, CARTPOLE_RECIPE, CARTPOLE_STEPS
 from rl_lab.studies import Study, main, run_dqn
 
 DATA = Path(__file__).parents[1] / "data"
+
+
+def _recipe(agent: dict) -> dict:
+    return dict(
+        env="CartPole-v1",
+        agent=agent,
+        loss=dict(double=True),
+        train=dict(n_episodes=10_000, max_steps=500, n_env_steps=CARTPOLE_STEPS),
+        eval_every=2_500,
+    )
+
 
 STUDY = Study(
     name="cartpole",
@@ -18,13 +33,9 @@ STUDY = Study(
             train=dict(n_episodes=500, max_steps=500),
             eval_every=2_500,
         ),
-        "recipe": dict(
-            env="CartPole-v1",
-            agent=CARTPOLE_RECIPE,
-            loss=dict(double=True),
-            train=dict(n_episodes=10_000, max_steps=500, n_env_steps=CARTPOLE_STEPS),
-            eval_every=2_500,
-        ),
+        "recipe": _recipe(CARTPOLE_RECIPE),
+        "recipe, buffer 50,000": _recipe(CARTPOLE_RECIPE | dict(buffer_size=50_000))
+        | dict(keep_episodes=False),
     },
     seeds=tuple(range(30)),
     group=10,
