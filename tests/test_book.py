@@ -84,7 +84,7 @@ def test_no_cell_failed_or_complained(chapter):
 
 
 def test_the_file_is_small(chapter):
-    assert chapter.path.stat().st_size < 500 * 1024
+    assert chapter.path.stat().st_size < 500_000
 
 
 # What it shows
