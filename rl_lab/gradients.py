@@ -140,8 +140,8 @@ class ByHand:
     def _bind(self, network: QNetwork, loss: Callable, flat: nn.Parameter) -> None:
         self.network, self.loss, self.parameters = network, loss, [flat]
         shapes = [p.shape for p in network.parameters()]
-        flat.grad = torch.zeros_like(flat)
-        self._layers, self._slopes = views(flat.data, shapes), views(flat.grad, shapes)
+        self._gradient = torch.zeros_like(flat.data)
+        self._layers, self._slopes = views(flat.data, shapes), views(self._gradient, shapes)
         for parameter, piece in zip(network.parameters(), self._layers, strict=True):
             parameter.data = piece
 
@@ -151,19 +151,38 @@ class ByHand:
     def __setstate__(self, state: tuple) -> None:
         self._bind(*state)
 
+    def _tied(self) -> list[Tensor]:
+        """Return the pieces of the vector, and see that they still are the network's weights.
+
+        Raises:
+            RuntimeError: if somebody put other tensors in their place.
+        """
+        net = self.network
+        held = (net.first.weight, net.first.bias, net.second.weight, net.second.bias)
+        for parameter, piece in zip(
+            (*held, net.values.weight, net.values.bias), self._layers, strict=True
+        ):
+            if parameter.data_ptr() != piece.data_ptr():
+                raise RuntimeError(
+                    "the network's parameters were replaced by other tensors; copy values into "
+                    "them (load_state_dict, copy_) or build a new agent"
+                )
+        return self._layers
+
     def q_values(self, state: np.ndarray) -> np.ndarray:
         """Return the action values ``[A]`` at `state` ([S])."""
+        layers = self._tied()
         with torch.inference_mode():
-            inputs = torch.from_numpy(state).to(self._layers[0].device)
-            return activations(self._layers, inputs)[-1].cpu().numpy()
+            inputs = torch.from_numpy(state).to(layers[0].device)
+            return activations(layers, inputs)[-1].cpu().numpy()
 
     def gradient(
         self, target: QFunction, batch: Batch, weights: Tensor, gamma: float
     ) -> tuple[Tensor, Tensor]:
         """Set the gradient; returns the mean weighted loss and the TD errors ``[B]``."""
-        return gradient_by_hand(
-            self._layers, self._slopes, self.loss, target, batch, weights, gamma
-        )
+        layers = self._tied()
+        self.parameters[0].grad = self._gradient  # zero_grad() would have taken it away
+        return gradient_by_hand(layers, self._slopes, self.loss, target, batch, weights, gamma)
 
 
 class ByAutograd:
@@ -193,10 +212,19 @@ class ByAutograd:
         return mean.detach(), td_errors
 
 
+def is_known(network: nn.Module, loss: Callable) -> bool:
+    """Whether the gradient of `loss` in the weights of `network` is written by hand here."""
+    return (
+        type(network) is QNetwork
+        and known_settings(loss) is not None
+        and all(p.requires_grad for p in network.parameters())
+        and not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
+    )
+
+
 def gradient_rule(network: nn.Module, loss: Callable) -> ByHand | ByAutograd:
     """Return the quickest rule that differentiates `loss` in the weights of `network`."""
-    by_hand = type(network) is QNetwork and known_settings(loss) is not None
-    return (ByHand if by_hand else ByAutograd)(network, loss)
+    return (ByHand if is_known(network, loss) else ByAutograd)(network, loss)
 
 
 def values_of(network: nn.Module, state: np.ndarray) -> np.ndarray:

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from rl_lab.agents.dqn import DQNAgent
-from rl_lab.gradients import activations, gradient_by_hand, known_settings, views
+from rl_lab.gradients import activations, gradient_by_hand, is_known, known_settings, views
 from rl_lab.networks import QNetwork
-from rl_lab.replay import as_batch
-from rl_lab.training import EVALUATION_SEED, Evaluation, GreedyEpisode, History
+from rl_lab.replay import RecentTransitions, ReplayBuffer, as_batch
+from rl_lab.training import EVALUATION_SEED, Evaluation, GreedyEpisode, History, require_counts
 
 
 class StackedQNetwork:
@@ -81,28 +81,12 @@ class AgentStack:
 
     def __init__(self, agents: Sequence[DQNAgent]) -> None:
         self.agents = list(agents)
+        if not self.agents:
+            raise ValueError("a stack needs at least one agent")
         first = self.agents[0]
         for agent in self.agents:
-            if agent.n_updates:
-                raise ValueError(
-                    f"agents must be untrained; one has made {agent.n_updates} updates"
-                )
-            for name in self._SHARED:
-                if getattr(agent, name) != getattr(first, name):
-                    raise ValueError(
-                        f"agents of a stack share their settings; {name} is "
-                        f"{getattr(first, name)} and {getattr(agent, name)}"
-                    )
-            settings = known_settings(agent.loss)
-            if type(agent.online) is not QNetwork or settings is None:
-                raise ValueError(
-                    "a stack trains QNetworks with q_learning_loss; train others with train_dqn"
-                )
-            if settings != known_settings(first.loss):
-                raise ValueError(
-                    f"agents of a stack share their loss; its settings are "
-                    f"{known_settings(first.loss)} and {settings}"
-                )
+            self._require_alike(agent, first)
+        self._numbers = list(range(len(self.agents)))  # as they were before any was released
         self.online = StackedQNetwork([a.online for a in self.agents])
         self.target = StackedQNetwork([a.target for a in self.agents])
         # A parameter for each row: a learning rate belongs to a group of parameters.
@@ -114,6 +98,35 @@ class AgentStack:
             [{"params": rows} for rows in groups.values()], lr=first.lr, fused=True
         )
         self._spread()
+
+    def _require_alike(self, agent: DQNAgent, first: DQNAgent) -> None:
+        """Raise a ValueError unless `agent` can be stacked with `first`."""
+        if agent.n_env_steps or agent.n_updates:
+            raise ValueError(
+                f"agents must be untrained; one has made {agent.n_env_steps} environment steps "
+                f"and {agent.n_updates} updates"
+            )
+        if not is_known(agent.online, agent.loss):
+            raise ValueError(
+                "a stack trains QNetworks with q_learning_loss; train others with train_dqn"
+            )
+        if type(agent.replay) not in (ReplayBuffer, RecentTransitions):
+            raise ValueError(
+                f"a stack draws from ReplayBuffer or RecentTransitions, not from "
+                f"{type(agent.replay).__name__}; train that agent with train_dqn"
+            )
+        if agent.device.type != "cpu":
+            raise ValueError(f"a stack works on the CPU; an agent is on {agent.device}")
+        shared = [(name, getattr(agent, name), getattr(first, name)) for name in self._SHARED]
+        shared += [
+            ("hidden_dim", agent.online.second.in_features, first.online.second.in_features),
+            ("the loss", known_settings(agent.loss), known_settings(first.loss)),
+        ]
+        for name, own, other in shared:
+            if own != other:
+                raise ValueError(
+                    f"agents of a stack share their settings; {name} is {other} and {own}"
+                )
 
     def _spread(self) -> None:
         """Lay out what has a row for each agent of the stack."""
@@ -162,8 +175,9 @@ class AgentStack:
         for index, value in enumerate(values):
             if not math.isfinite(value):
                 raise FloatingPointError(
-                    f"the loss of agent {index} of the stack became {value} at update "
-                    f"{first.n_updates + 1}; try a smaller lr (now {self.agents[index].lr})"
+                    f"the loss of agent {self._numbers[index]} of the stack became {value} at "
+                    f"update {first.n_updates + 1}; try a smaller lr "
+                    f"(now {self.agents[index].lr})"
                 )
         for group in self.optimizer.param_groups:
             group["lr"] = self._of(group["params"][0]).current_lr
@@ -190,6 +204,8 @@ class AgentStack:
         self.online.write_to(index, self.agents[index].online)
         self.target.write_to(index, self.agents[index].target)
         row = self._rows.pop(index)
+        self.optimizer.state.pop(row, None)
+        del self._numbers[index]
         for group in self.optimizer.param_groups:
             group["params"] = [p for p in group["params"] if p is not row]
         self.optimizer.param_groups = [g for g in self.optimizer.param_groups if g["params"]]
@@ -214,7 +230,7 @@ def train_together(  # noqa: C901 - one loop, as `train_dqn` is
     """Train each agent in an environment of its own, as `train_dqn` would, all at once.
 
     Args:
-        agents: untrained agents of equal settings.
+        agents: untrained agents that `AgentStack` accepts.
         make: makes one environment.
         seeds: seed of each agent's environment.
         n_episodes: episodes of each agent at most; one that is done leaves the stack.
@@ -227,10 +243,19 @@ def train_together(  # noqa: C901 - one loop, as `train_dqn` is
         One `History` per agent; the agents hold their trained weights.
 
     Raises:
-        ValueError: if there is not one seed per agent, or settings differ.
+        ValueError: if there is not one seed per agent, if a count is below 1, or if the
+            agents cannot be stacked.
+        FloatingPointError: if a loss is not finite; it names the agent.
     """
     if len(seeds) != len(agents):
         raise ValueError(f"{len(agents)} agents need as many seeds, got {len(seeds)}")
+    require_counts(
+        n_episodes=n_episodes,
+        max_steps=max_steps,
+        n_env_steps=n_env_steps,
+        eval_every=eval_every,
+        eval_episodes=eval_episodes,
+    )
     stack = AgentStack(agents)
     runs = [_Run(agent, make(), seed) for agent, seed in zip(agents, seeds, strict=True)]
     stage = [[make() for _ in range(eval_episodes)] for _ in agents] if eval_every else []
@@ -245,7 +270,8 @@ def train_together(  # noqa: C901 - one loop, as `train_dqn` is
             for run, loss in zip(live, stack.learn(), strict=True):
                 run.losses.append(loss)
         if eval_every and env_steps % eval_every == 0:
-            played = greedy_together(stack.online, stage[: len(live)], agents[0].gamma)
+            gammas = [run.agent.gamma for run in live]
+            played = greedy_together(stack.online, stage[: len(live)], gammas)
             for run, episodes in zip(live, played, strict=True):
                 run.history.evaluations.append(Evaluation(env_steps, updates, episodes))
         for index in reversed(range(len(live))):
@@ -295,19 +321,21 @@ class _Run:
 def greedy_together(
     networks: StackedQNetwork,
     envs: Sequence[Sequence[gym.Env]],
-    gamma: float,
+    gamma: float | Sequence[float],
     *,
     seed: int = EVALUATION_SEED,
     max_steps: int = 10_000,
 ) -> list[list[GreedyEpisode]]:
     """Play one greedy episode in each environment ``envs[agent][episode]``, side by side.
 
-    Episode i starts from ``reset(seed=seed + i)``, as in `greedy_episodes`.
+    Episode i starts from ``reset(seed=seed + i)``, as in `greedy_episodes`. `gamma` is
+    one discount for all, or one for each network.
     """
     states = np.stack(
         [np.stack([e.reset(seed=seed + i)[0] for i, e in enumerate(row)]) for row in envs]
     )
     predicted = networks.q_values(states).max(-1)
+    gammas = np.broadcast_to(gamma, len(envs)).tolist()
     rewards = [[[] for _ in row] for row in envs]
     playing = {(n, i) for n, row in enumerate(envs) for i in range(len(row))}
     while playing:
@@ -319,8 +347,8 @@ def greedy_together(
                 playing.remove((n, i))
     return [
         [
-            GreedyEpisode(float(np.sum(r)), float(gamma ** np.arange(len(r)) @ r), float(p), len(r))
+            GreedyEpisode(float(np.sum(r)), float(g ** np.arange(len(r)) @ r), float(p), len(r))
             for r, p in zip(row, predictions, strict=True)
         ]
-        for row, predictions in zip(rewards, predicted, strict=True)
+        for row, predictions, g in zip(rewards, predicted, gammas, strict=True)
     ]

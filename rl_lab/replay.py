@@ -133,7 +133,10 @@ class ReplayBuffer:
         return self._rng.integers(len(self), size=batch_size)
 
     def rows(self, slots: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Return copies of the rows ``[B, 2S + 4]`` at `slots`, written to `out` if given."""
+        """Return copies of the rows ``[B, 2S + 4]`` at `slots`, written to `out` if given.
+
+        With `out` the slots must come from `choose`: others are not noticed.
+        """
         # With `out`, numpy checks bounds by way of a second copy; `choose` keeps within them.
         return self._rows.take(slots, axis=0, out=out, mode="raise" if out is None else "clip")
 
@@ -165,7 +168,7 @@ class ReplayBuffer:
 class RecentTransitions:
     """No replay: every minibatch is the last transitions, in the order they came.
 
-    It answers the verbs of `ReplayBuffer`, so that an agent with and one without
+    It answers the verbs that learners use of `ReplayBuffer`, so that an agent with and one without
     replay differ in nothing else: same batch size, same number of updates.
 
     Args:

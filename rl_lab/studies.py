@@ -102,7 +102,7 @@ class Result(NamedTuple):
         return (
             f"{runs} runs ({len(m['definition']['arms'])} arms x "
             f"{len(m['definition']['seeds'])} seeds), {m['seconds'] / 60:.0f} minutes of "
-            f"processor time, {m['date']}, torch {m['versions']['torch']}"
+            f"running, {m['date']}, torch {m['versions']['torch']}"
         )
 
 
@@ -136,8 +136,7 @@ def run_dqn(
 
     Returns:
         ``episodes`` (a row per training episode, unless left out), ``evals`` (a row per
-        evaluation) and
-        ``final`` (a row per seed).
+        evaluation) and ``final`` (a row per seed).
     """
     stores = {"uniform": lambda: None, "recent": lambda: RecentTransitions(agent["batch_size"])}
     make = partial(make_env, env)
@@ -257,6 +256,11 @@ def run_study(
         for arm, group, part in tqdm(
             work, total=len(todo), desc=study.name, unit="run", disable=not todo
         ):
+            if part["machine"]["versions"] != versions:
+                raise ValueError(
+                    f"a worker runs {part['machine']['versions']}, this machine {versions}; "
+                    f"install the same requirements.txt there"
+                )
             _write(runs[arm, group], json.dumps(part))
     return _join(study, runs, Path(data))
 
@@ -280,7 +284,10 @@ def _processes(scheduler: str | None, jobs: int | None) -> Iterator[None]:
 
 
 def _is_finished(path: Path, versions: dict) -> bool:
-    return path.exists() and json.loads(path.read_text())["machine"]["versions"] == versions
+    if not path.exists():
+        return False
+    part = json.loads(path.read_text())
+    return "date" in part and part["machine"]["versions"] == versions
 
 
 def _run_part(
@@ -334,6 +341,9 @@ def _join(study: Study, runs: Mapping[tuple[str, tuple], Path], data: Path) -> R
     for name, tables in frames.items():
         text = pd.concat(tables).to_csv(index=False, float_format="%.7g")
         _write(data / f"{study.name}.{name}.csv", text)
+    for table in data.glob(f"{study.name}.*.csv"):
+        if table.name.split(".")[-2] not in frames:
+            table.unlink()  # of a run that returned more
     _write(data / f"{study.name}.json", json.dumps(manifest, indent=1) + "\n")
     return load_study(data / study.name)
 

@@ -149,7 +149,7 @@ def train_dqn(  # noqa: C901 - the loop is what the book teaches: it reads best 
             the exception's attribute ``history``.
     """
     _require_discrete(env)
-    _require_counts(
+    require_counts(
         n_episodes=n_episodes,
         max_steps=max_steps,
         n_env_steps=n_env_steps,
@@ -256,7 +256,7 @@ def greedy_episodes(
         TypeError: if the action space is not discrete.
     """
     _require_discrete(env)
-    _require_counts(n_episodes=n_episodes, max_steps=max_steps)
+    require_counts(n_episodes=n_episodes, max_steps=max_steps)
     return [greedy_episode(agent, env, seed + i, max_steps) for i in range(n_episodes)]
 
 
@@ -292,7 +292,8 @@ def _require_discrete(env: gym.Env) -> None:
         )
 
 
-def _require_counts(**counts: int | None) -> None:
+def require_counts(**counts: int | None) -> None:
+    """Raise a ValueError that names the first count below 1 (None passes)."""
     for name, value in counts.items():
         if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")

@@ -308,12 +308,18 @@ MUTANTS = [
         "if a.n_updates % a.target_update_freq",
         "if a.n_updates % self.agents[0].target_update_freq",
     ),
+    Mutant(
+        "one gamma for all evaluations",
+        STACK,
+        "[run.agent.gamma for run in live]",
+        "agents[0].gamma",
+    ),
     Mutant("one gamma for all arms", STACK, "[[agent.gamma] for", "[[first.gamma] for"),
     Mutant("one step size for all arms", STACK, "(agent.lr, agent.lr_decay_updates)", "None"),
     Mutant("stack seeds every episode", STACK, "self._begin(None)", "self._begin(0)"),
     Mutant("same starts side by side", STACK, "e.reset(seed=seed + i)", "e.reset(seed=seed)"),
     # studies
-    Mutant("a study starts again", STUDIES, "if not path.exists()]", "]"),
+    Mutant("a study starts again", STUDIES, "if not _is_finished(path, versions)]", "]"),
     Mutant(
         "parts are torn",
         STUDIES,
@@ -324,7 +330,7 @@ MUTANTS = [
     Mutant(
         "the loss's settings dropped",
         STUDIES,
-        "partial(q_learning_loss, **loss)",
+        "partial(q_learning_loss, **(loss or {}))",
         "partial(q_learning_loss)",
     ),
     # environments

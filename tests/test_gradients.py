@@ -123,3 +123,27 @@ def test_weights_loaded_into_the_network_are_those_the_agent_acts_by():
     with torch.no_grad():
         expected = other(torch.ones(3))
     np.testing.assert_allclose(agent.q_values(np.ones(3)), expected, rtol=1e-6)
+
+
+def test_zero_grad_does_not_stop_the_learning():
+    agent, other = make_agent(), make_agent()
+    agent.optimizer.zero_grad()
+    assert torch.equal(learn(agent), learn(other))
+
+
+def test_weights_that_were_replaced_are_noticed():
+    agent = make_agent()
+    with pytest.raises(AttributeError):
+        agent.online = QNetwork(3, 2, hidden_dim=8)
+    agent.online.second.weight.data = torch.zeros(8, 8)
+    with pytest.raises(RuntimeError, match="were replaced by other tensors"):
+        agent.q_values(np.ones(3))
+
+
+def test_frozen_layers_stay_frozen():
+    network = seeded(lambda: QNetwork(3, 2, hidden_dim=8), 0)
+    network.first.requires_grad_(False)
+    before = network.first.weight.clone()
+    agent = make_agent(network=network)
+    learn(agent)
+    assert torch.equal(network.first.weight, before)

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from fakes import ClockEnv
+from fakes import ClockEnv, FakeReplay
 from torch import nn
 
 from rl_lab.agents.dqn import DQNAgent
@@ -71,7 +71,7 @@ def test_arms_that_differ_in_numbers_make_one_stack():
         dict(lr_decay_updates=100, target_update_freq=20),
         dict(epsilon_decay_steps=50, target_update_freq=20, tau=0.5),
     ]
-    plan = dict(n_episodes=5, max_steps=25)
+    plan = dict(n_episodes=5, max_steps=25, eval_every=30, eval_episodes=2)
     stacked = [agents([seed], **arm)[0] for seed, arm in enumerate(arms)]
     histories = train_together(stacked, make, range(4), **plan)
     for seed, (arm, history) in enumerate(zip(arms, histories, strict=True)):
@@ -79,7 +79,7 @@ def test_arms_that_differ_in_numbers_make_one_stack():
         same(
             agent,
             stacked[seed],
-            train_dqn(agent, make(), **plan, seed=seed, print_every=0),
+            train_dqn(agent, make(), **plan, seed=seed, eval_env=make(), print_every=0),
             history,
         )
 
@@ -133,7 +133,7 @@ def test_greedy_episodes_side_by_side_are_those_played_one_by_one():
 def test_a_stack_refuses_what_cannot_learn_together():
     with pytest.raises(ValueError, match=r"update_every is 1 and 2"):
         AgentStack([*agents([0]), *agents([1], update_every=2)])
-    with pytest.raises(ValueError, match=r"'double': False.*'double': True"):
+    with pytest.raises(ValueError, match=r"the loss is .*'double': False.*'double': True"):
         AgentStack([*agents([0]), *agents([1], loss=partial(q_learning_loss, double=True))])
     with pytest.raises(ValueError, match="train others with train_dqn"):
         AgentStack(agents([0], loss=lambda *a: q_learning_loss(*a)))
@@ -141,8 +141,16 @@ def test_a_stack_refuses_what_cannot_learn_together():
         AgentStack(agents([0], network=nn.Linear(4, 2)))
     trained = agents([0, 1], obs_dim=1, batch_size=1)
     trained[1].update([0.0], 0, 0.0, [0.0], False)
-    with pytest.raises(ValueError, match="one has made 1 updates"):
+    with pytest.raises(ValueError, match="one has made 1 environment steps and 1 updates"):
         AgentStack(trained)
+    with pytest.raises(ValueError, match="hidden_dim is 8 and 9"):
+        AgentStack([*agents([0]), *agents([1], hidden_dim=9)])
+    with pytest.raises(ValueError, match="not from FakeReplay"):
+        AgentStack(agents([0], replay=FakeReplay(8)))
+    with pytest.raises(ValueError, match="at least one agent"):
+        AgentStack([])
+    with pytest.raises(ValueError, match="n_episodes must be at least 1, got 0"):
+        train_together(agents([0]), make, (0,), n_episodes=0)
     with pytest.raises(ValueError, match="2 agents need as many seeds, got 3"):
         train_together(agents([0, 1]), make, (0, 1, 2))
 

@@ -5,7 +5,6 @@ Shapes: S observation size, A actions, B minibatch size.
 
 import copy
 import math
-from numbers import Integral
 
 import numpy as np
 import torch
@@ -114,7 +113,15 @@ class DQNAgent:
             ("update_every", update_every, 1, None),
         ]:
             _require_between(name, value, low, high)
-            if high is None and name != "lr" and not isinstance(value, Integral | None):
+        for name, value in [
+            ("hidden_dim", hidden_dim),
+            ("buffer_size", buffer_size),
+            ("batch_size", batch_size),
+            ("target_update_freq", target_update_freq),
+            ("learning_starts", learning_starts),
+            ("update_every", update_every),
+        ]:
+            if value != int(value):
                 raise TypeError(f"{name} must be a whole number, got {value!r}")
         if replay is None and max(batch_size, learning_starts) > buffer_size:
             raise ValueError(
@@ -123,7 +130,7 @@ class DQNAgent:
             )
         use_threads(threads)
         self.obs_dim, self.n_actions = int(obs_dim), int(n_actions)
-        self.lr, self.gamma, self.batch_size = lr, gamma, batch_size
+        self.lr, self.gamma, self.batch_size = lr, gamma, int(batch_size)
         self.epsilon = self.epsilon_start = epsilon
         self.epsilon_min, self.epsilon_decay = epsilon_min, epsilon_decay
         self.epsilon_decay_steps, self.lr_decay_updates = epsilon_decay_steps, lr_decay_updates
@@ -136,15 +143,24 @@ class DQNAgent:
         weights, exploration, sampling = np.random.SeedSequence(seed).spawn(3)
         if network is None:
             network = seeded(
-                lambda: QNetwork(obs_dim, n_actions, hidden_dim), int(weights.generate_state(1)[0])
+                lambda: QNetwork(self.obs_dim, self.n_actions, int(hidden_dim)),
+                int(weights.generate_state(1)[0]),
             )
         self._rng = np.random.default_rng(exploration)
         self.replay = ReplayBuffer(buffer_size, seed=sampling) if replay is None else replay
-        self.online = network.to(self.device)
+        self._rule = gradient_rule(network.to(self.device), loss)
         self.target = copy.deepcopy(self.online).requires_grad_(False)
-        self.loss = loss
-        self._rule = gradient_rule(self.online, loss)
         self.optimizer = torch.optim.Adam(self._rule.parameters, lr=lr, fused=True)
+
+    @property
+    def online(self) -> nn.Module:
+        """The network that acts and learns. Load weights into it; it cannot be exchanged."""
+        return self._rule.network
+
+    @property
+    def loss(self):
+        """The loss the agent was built with."""
+        return self._rule.loss
 
     def q_values(self, state: ArrayLike) -> np.ndarray:
         """Return the online network's action values ``[A]`` at `state` ([S]).
