@@ -29,17 +29,18 @@ class StackedQNetwork:
 
     Attributes:
         weights: all weights, ``[N, P]``.
+        shapes: of the parameters of one network.
     """
 
     def __init__(self, networks: Sequence[QNetwork]) -> None:
-        self._shapes = [p.shape for p in networks[0].parameters()]
+        self.shapes = [p.shape for p in networks[0].parameters()]
         self._hold(
             torch.stack([nn.utils.parameters_to_vector(n.parameters()).detach() for n in networks])
         )
 
     def _hold(self, weights: Tensor) -> None:
         self.weights = weights
-        self.layers = views(weights, self._shapes)
+        self.layers = views(weights, self.shapes)
 
     def __call__(self, states: Tensor) -> Tensor:
         """Return action values ``[N, B, A]`` of observations ``[N, B, S]``; no gradient."""
@@ -134,7 +135,7 @@ class AgentStack:
         gradient = torch.zeros_like(self.online.weights)
         for row, weights, slopes in zip(self._rows, self.online.weights, gradient, strict=True):
             row.data, row.grad = weights, slopes
-        self._slopes = views(gradient, self.online._shapes)
+        self._slopes = views(gradient, self.online.shapes)
         self._gamma = torch.tensor([[agent.gamma] for agent in self.agents])
         self._drawn = np.empty((n, first.batch_size, 2 * first.obs_dim + 4), np.float32)
         self._ones = torch.ones(n, first.batch_size)

@@ -14,8 +14,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -249,38 +248,32 @@ def run_study(
     versions = _machine()["versions"]
     todo = [key for key, path in runs.items() if not _is_finished(path, versions)]
     todo.sort(key=lambda run: run[1])  # seed by seed, so that an early stop leaves whole seeds
-    with _processes(scheduler, jobs) if todo else nullcontext():
-        work = Parallel(return_as="generator_unordered", pre_dispatch="all")(
-            delayed(_run_part)(study.run, arm, group, study.arms[arm]) for arm, group in todo
-        )
-        for arm, group, part in tqdm(
-            work, total=len(todo), desc=study.name, unit="run", disable=not todo
-        ):
-            if part["machine"]["versions"] != versions:
-                raise ValueError(
-                    f"a worker runs {part['machine']['versions']}, this machine {versions}; "
-                    f"install the same requirements.txt there"
-                )
-            _write(runs[arm, group], json.dumps(part))
+    if todo:
+        with _processes(scheduler, jobs):
+            work = Parallel(return_as="generator_unordered", pre_dispatch="all")(
+                delayed(_run_part)(study.run, arm, group, study.arms[arm]) for arm, group in todo
+            )
+            for arm, group, part in tqdm(work, total=len(todo), desc=study.name, unit="run"):
+                if part["machine"]["versions"] != versions:
+                    raise ValueError(
+                        f"a worker runs {part['machine']['versions']}, this machine {versions}; "
+                        f"install the same requirements.txt there"
+                    )
+                _write(runs[arm, group], json.dumps(part))
     return _join(study, runs, Path(data))
 
 
-@contextmanager
-def _processes(scheduler: str | None, jobs: int | None) -> Iterator[None]:
+def _processes(scheduler: str | None, jobs: int | None) -> parallel_config:
     """Let joblib use the processes of this machine, or the workers of a Dask cluster."""
     if scheduler is None:
-        settings = dict(backend="loky", n_jobs=jobs or cpu_count())
-    else:
-        settings = dict(backend="dask", n_jobs=-1, scheduler_host=scheduler)
+        return parallel_config(backend="loky", n_jobs=jobs or cpu_count())
     try:
-        processes = parallel_config(**settings)
+        return parallel_config(backend="dask", n_jobs=-1, scheduler_host=scheduler)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"no Dask scheduler answers at {scheduler!r}; start one with `dask scheduler` and "
             f"give the address it prints, e.g. tcp://127.0.0.1:8786"
         ) from error
-    with processes:
-        yield
 
 
 def _is_finished(path: Path, versions: dict) -> bool:

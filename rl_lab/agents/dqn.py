@@ -95,34 +95,29 @@ class DQNAgent:
         threads: int | None = 1,
     ) -> None:
         for name, value, low, high in [
-            ("obs_dim", obs_dim, 1, None),
-            ("n_actions", n_actions, 1, None),
-            ("hidden_dim", hidden_dim, 1, None),
             ("lr", lr, 0, None),
             ("gamma", gamma, 0, 1),
             ("epsilon", epsilon, 0, 1),
             ("epsilon_min", epsilon_min, 0, 1),
             ("epsilon_decay", epsilon_decay, 0, 1),
-            ("buffer_size", buffer_size, 1, None),
-            ("batch_size", batch_size, 1, None),
-            ("target_update_freq", target_update_freq, 1, None),
             ("tau", tau, 0, 1),
             ("epsilon_decay_steps", epsilon_decay_steps, 1, None),
             ("lr_decay_updates", lr_decay_updates, 1, None),
-            ("learning_starts", learning_starts, 0, None),
-            ("update_every", update_every, 1, None),
         ]:
             _require_between(name, value, low, high)
-        for name, value in [
-            ("hidden_dim", hidden_dim),
-            ("buffer_size", buffer_size),
-            ("batch_size", batch_size),
-            ("target_update_freq", target_update_freq),
-            ("learning_starts", learning_starts),
-            ("update_every", update_every),
+        for name, count, low in [
+            ("obs_dim", obs_dim, 1),
+            ("n_actions", n_actions, 1),
+            ("hidden_dim", hidden_dim, 1),
+            ("buffer_size", buffer_size, 1),
+            ("batch_size", batch_size, 1),
+            ("target_update_freq", target_update_freq, 1),
+            ("learning_starts", learning_starts, 0),
+            ("update_every", update_every, 1),
         ]:
-            if value != int(value):
-                raise TypeError(f"{name} must be a whole number, got {value!r}")
+            _require_between(name, count, low, None)
+            if count != int(count):
+                raise TypeError(f"{name} must be a whole number, got {count!r}")
         if replay is None and max(batch_size, learning_starts) > buffer_size:
             raise ValueError(
                 f"buffer_size={buffer_size} can never hold the batch_size={batch_size} or the "
