@@ -4,13 +4,14 @@ The look is a style sheet: ``plt.style.use("rl_lab.book")``.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from rl_lab.stats import bootstrap_ci, iqm
+from rl_lab.stats import bootstrap_ci, iqm, performance_profile
 from rl_lab.training import History
 
 ARROWS = {0: (-1, 0), 1: (0, 1), 2: (1, 0), 3: (0, -1)}  # FrozenLake: left, down, right, up
@@ -72,6 +73,28 @@ def seed_dots(ax: Axes, groups: Mapping[str, ArrayLike], *, level: float = 0.95)
         )
     ax.set_yticks(range(len(groups)), [f"{k} (n={len(v)})" for k, v in groups.items()])
     ax.invert_yaxis()
+
+
+def performance_profiles(
+    ax: Axes, groups: Mapping[str, ArrayLike], taus: ArrayLike, *, level: float = 0.95
+) -> None:
+    """Draw one performance profile (line) and its pointwise band (bootstrap) per label.
+
+    Args:
+        ax: axes to draw on.
+        groups: label to one score per seed.
+        taus: thresholds in increasing order ``[n_taus]``, for the horizontal axis.
+        level: coverage of the band at each tau.
+    """
+    for label, scores in groups.items():
+        low, high = bootstrap_ci(scores, partial(performance_profile, taus=taus), level=level)
+        shares = performance_profile(scores, taus)
+        (line,) = ax.step(taus, shares, where="post", label=f"{label} (n={len(scores)})")
+        ax.fill_between(
+            taus, low, high, step="post", alpha=0.18, color=line.get_color(), linewidth=0
+        )
+    ax.set_ylim(-0.02, 1.02)
+    ax.legend()
 
 
 def moving_average(values: ArrayLike, window: int) -> np.ndarray:

@@ -4,7 +4,7 @@ Source of the choices: Agarwal et al. (2021), "Deep reinforcement learning at th
 edge of the statistical precipice".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,8 +17,48 @@ def iqm(scores: ArrayLike, axis: int = 0) -> np.ndarray:
     A quarter of the values is cut at each end (rounded down, so that fewer than four
     seeds give the plain mean). One lucky or broken seed moves it little, and unlike
     the median it uses half of the data.
+
+    On the seeds of one task this is the inter-quartile mean of the package rliable. On
+    several tasks that one pools all runs before it cuts: here ``axis=None`` of a matrix.
     """
     return stats.trim_mean(np.asarray(scores, float), 0.25, axis=axis)
+
+
+def _finite(scores: ArrayLike, name: str) -> np.ndarray:
+    """Return scores as an array of floats; refuse what is empty or not finite."""
+    scores = np.atleast_1d(np.asarray(scores, float))
+    if not scores.size:
+        raise ValueError(f"{name} must hold at least one number, got none")
+    if missing := np.count_nonzero(~np.isfinite(scores)):
+        raise ValueError(f"{name} must be finite, {missing} of {scores.size} are not; drop them")
+    return scores
+
+
+def _percentile_bootstrap(
+    strata: Mapping[str, ArrayLike],
+    statistic: Callable,
+    level: float,
+    n_resamples: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Resample each stratum on its own; `statistic` takes all of them, and an axis."""
+    samples = [_finite(scores, name) for name, scores in strata.items()]
+    for name, sample in zip(strata, samples, strict=True):
+        if len(sample) < 3:
+            raise ValueError(f"an interval needs at least 3 seeds, got {len(sample)} in {name}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, as 0.95 does, got {level}")
+    result = stats.bootstrap(
+        samples,
+        statistic,
+        axis=0,
+        vectorized=True,
+        confidence_level=level,
+        n_resamples=n_resamples,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return result.confidence_interval.low, result.confidence_interval.high
 
 
 def bootstrap_ci(
@@ -45,21 +85,61 @@ def bootstrap_ci(
         ValueError: if there are fewer than three seeds, which support no interval,
             or if a score is not finite.
     """
-    scores = np.asarray(scores, float)
-    if len(scores) < 3:
-        raise ValueError(f"an interval needs at least 3 seeds, got {len(scores)}")
-    if not np.isfinite(scores).all():
-        raise ValueError("scores must be finite; drop or fill what is missing first")
-    result = stats.bootstrap(
-        (scores,),
-        statistic,
-        axis=0,
-        confidence_level=level,
-        n_resamples=n_resamples,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    return result.confidence_interval.low, result.confidence_interval.high
+    return _percentile_bootstrap({"scores": scores}, statistic, level, n_resamples, seed)
+
+
+def stratified_ci(
+    strata: Mapping[str, ArrayLike] | Sequence[ArrayLike],
+    statistic: Callable,
+    *,
+    level: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the percentile bootstrap interval of a statistic of several arms or tasks.
+
+    The seeds of each are resampled among themselves, so that every resample has as many
+    seeds of each as the study. A difference of two arms, and all runs of several tasks::
+
+        stratified_ci([both, neither], lambda a, b: iqm(a) - iqm(b))
+        stratified_ci(tasks, lambda *runs: iqm(np.concatenate(runs)))
+
+    Args:
+        strata: scores ``[n_seeds]`` of each, as a mapping or a list; the numbers of
+            seeds may differ.
+        statistic: function of as many arrays as there are strata, in their order. Each
+            array is ``[n_seeds, n_resamples]``; it returns ``[n_resamples]``, or
+            ``[n_numbers, n_resamples]`` for several numbers at once.
+        level: coverage.
+        n_resamples: resamples of each stratum, with replacement.
+        seed: of the resampling.
+
+    Returns:
+        ``(low, high)``, each a number or ``[n_numbers]``.
+
+    Raises:
+        TypeError: if `strata` is neither a mapping nor a list.
+        ValueError: if a stratum has fewer than three seeds or a score that is not
+            finite, or if the statistic loses the axis of the resamples.
+    """
+    if isinstance(strata, list | tuple):
+        strata = {f"stratum {place}": scores for place, scores in enumerate(strata)}
+    if not isinstance(strata, Mapping):
+        raise TypeError(
+            "strata must be a mapping or a list of the seeds of each arm or task, got "
+            f"{type(strata).__name__}; for a matrix [n_seeds, n_tasks] pass list(matrix.T)"
+        )
+
+    def seeds_first(*samples: np.ndarray, axis: int) -> np.ndarray:
+        values = np.asarray(statistic(*(np.moveaxis(sample, axis, 0) for sample in samples)))
+        if values.shape[-1:] != (n_resamples,):
+            raise ValueError(
+                "the statistic must reduce the first axis and keep the last, that of the "
+                f"{n_resamples} resamples; it returned shape {values.shape}"
+            )
+        return values
+
+    return _percentile_bootstrap(strata, seeds_first, level, n_resamples, seed)
 
 
 def probability_of_improvement(x: ArrayLike, y: ArrayLike) -> float:
@@ -71,8 +151,11 @@ def probability_of_improvement(x: ArrayLike, y: ArrayLike) -> float:
 
     It is the Mann-Whitney statistic over the number of pairs: 0.5 says that neither
     arm is better.
+
+    Raises:
+        ValueError: if an arm has no score, or one that is not finite.
     """
-    x, y = np.asarray(x, float), np.asarray(y, float)
+    x, y = _finite(x, "x"), _finite(y, "y")
     return float(stats.mannwhitneyu(x, y).statistic / (len(x) * len(y)))
 
 
@@ -82,14 +165,36 @@ def improvement_ci(
     """Return the bootstrap interval of `probability_of_improvement`, both arms resampled.
 
     Raises:
-        ValueError: if either arm has fewer than three seeds.
+        ValueError: if either arm has fewer than three seeds, or a score is not finite.
     """
-    x, y = np.asarray(x, float), np.asarray(y, float)
-    if min(len(x), len(y)) < 3:
-        raise ValueError(f"an interval needs at least 3 seeds an arm, got {len(x)} and {len(y)}")
-    rng = np.random.default_rng(seed)
-    wins = np.sign(x[:, None] - y[None, :]) / 2 + 0.5
-    rows = rng.integers(len(x), size=(n_resamples, len(x), 1))
-    columns = rng.integers(len(y), size=(n_resamples, 1, len(y)))
-    low, high = np.quantile(wins[rows, columns].mean((1, 2)), [(1 - level) / 2, (1 + level) / 2])
+
+    def share_won(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return (np.sign(x[:, None] - y) / 2 + 0.5).mean((0, 1))
+
+    arms = {"x": x, "y": y}
+    low, high = stratified_ci(arms, share_won, level=level, n_resamples=n_resamples, seed=seed)
     return float(low), float(high)
+
+
+def performance_profile(scores: ArrayLike, taus: ArrayLike, axis: int | None = 0) -> np.ndarray:
+    """Return the share of seeds with a score above each tau; a tie is not above.
+
+    An arm whose profile is nowhere lower than another's is at least as good at every
+    level. The band is for each tau by itself, and has no width where all seeds lie on
+    one side of tau, which promises nothing about further seeds::
+
+        low, high = bootstrap_ci(scores, partial(performance_profile, taus=taus))
+
+    Args:
+        scores: ``[n_seeds]``, or with further axes.
+        taus: thresholds ``[n_taus]``, in the units of the scores.
+        axis: that of the seeds; None pools all, as for the runs of several tasks.
+
+    Returns:
+        ``[n_taus]``, or ``[n_taus, ...]`` with the further axes.
+
+    Raises:
+        ValueError: if a score or a tau is not finite, or if there are none.
+    """
+    scores, taus = _finite(scores, "scores"), _finite(taus, "taus")
+    return np.stack([(scores > tau).mean(axis) for tau in taus])

@@ -347,13 +347,28 @@ MUTANTS = [
     Mutant(
         "bootstrap over points",
         STATS,
-        "axis=0,\n        confidence",
-        "axis=-1,\n        confidence",
+        "axis=0,\n        vectorized",
+        "axis=-1,\n        vectorized",
     ),
     Mutant("level ignored", STATS, "confidence_level=level", "confidence_level=0.95"),
-    Mutant("two seeds are enough", STATS, "if len(scores) < 3:", "if len(scores) < 2:"),
+    Mutant("two seeds are enough", STATS, "if len(sample) < 3:", "if len(sample) < 2:"),
     Mutant("quarter becomes tenth", STATS, "0.25, axis=axis", "0.1, axis=axis"),
     Mutant("ties lost", STATS, "mannwhitneyu(x, y).statistic", "mannwhitneyu(x, y).statistic // 1"),
+    Mutant("missing scores pass", STATS, "np.count_nonzero(~np.isfinite(scores))", "0"),
+    Mutant("level in percent", STATS, "if not 0 < level < 1:", "if False:"),
+    Mutant("bootstrap with one seed", STATS, "default_rng(seed)", "default_rng(0)"),
+    Mutant("basic bootstrap", STATS, 'method="percentile"', 'method="basic"'),
+    Mutant("strata drawn together", STATS, "vectorized=True", "vectorized=True, paired=True"),
+    Mutant(
+        "strata in reverse", STATS, "for sample in samples)))", "for sample in samples[::-1])))"
+    ),
+    Mutant("resamples first", STATS, "np.moveaxis(sample, axis, 0)", "sample"),
+    Mutant("statistic over resamples", STATS, "if values.shape[-1:] !=", "if False and () !="),
+    Mutant("matrix taken by rows", STATS, "isinstance(strata, list | tuple)", "len(strata) > 0"),
+    Mutant("ties count as losses", STATS, "np.sign(x[:, None] - y) / 2 + 0.5", "x[:, None] > y"),
+    Mutant("ties count as above", STATS, "(scores > tau)", "(scores >= tau)"),
+    Mutant("profile upside down", STATS, "(scores > tau)", "(scores <= tau)"),
+    Mutant("profile over all axes", STATS, "tau).mean(axis)", "tau).mean()"),
     Mutant(
         "moving average shifted",
         PLOTS,
@@ -362,6 +377,8 @@ MUTANTS = [
     ),
     Mutant("n of the points", PLOTS, "(n={len(values)})", "(n={values.shape[1]})"),
     Mutant("mean for the line", PLOTS, "ax.plot(x, iqm(values)", "ax.plot(x, values.mean(0)"),
+    Mutant("profile without its band", PLOTS, ", high, step=", ", low, step="),
+    Mutant("profile steps early", PLOTS, 'where="post"', 'where="pre"'),
     Mutant("arrows upside down", PLOTS, "2: (1, 0), 3: (0, -1)", "2: (1, 0), 3: (0, 1)"),
     # the rest
     Mutant(

@@ -1,13 +1,22 @@
 """Figures show what they say."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import colors
 from matplotlib import pyplot as plt
 
-from rl_lab.plotting import learning_curves, moving_average, seed_dots, training_panels, value_map
-from rl_lab.stats import bootstrap_ci, iqm
+from rl_lab.plotting import (
+    learning_curves,
+    moving_average,
+    performance_profiles,
+    seed_dots,
+    training_panels,
+    value_map,
+)
+from rl_lab.stats import bootstrap_ci, iqm, performance_profile
 from rl_lab.training import History
 
 SCORES = np.random.default_rng(0).normal(size=(6, 4)).cumsum(1)
@@ -57,6 +66,28 @@ def test_seed_dots_draw_every_seed_and_an_interval(axes):
         assert bar.lines[0].get_xydata().tolist() == [[pytest.approx(iqm(scores)), row]]
         ends = bar.lines[2][0].get_segments()[0][:, 0]
         np.testing.assert_allclose(ends, bootstrap_ci(scores))
+
+
+def test_performance_profiles_are_steps_with_a_band(axes):
+    ax, taus = axes[0], np.array([0, 10, 20, 30])
+    groups = {"one": [5, 10, 25, 25], "two": [0, 15, 40]}
+    performance_profiles(ax, groups, taus, level=0.8)
+    assert texts(ax.get_legend()) == ["one (n=4)", "two (n=3)"]
+    assert len(ax.lines) == len(ax.collections) == 2
+    for line, band, scores in zip(ax.lines, ax.collections, groups.values(), strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), taus)
+        np.testing.assert_allclose(line.get_ydata(), performance_profile(scores, taus))
+        assert line.get_drawstyle() == "steps-post"
+        profile = partial(performance_profile, taus=taus)
+        low, high = bootstrap_ci(scores, profile, level=0.8)
+        corners = band.get_paths()[0].vertices
+        for left, right, bottom, top in zip(taus, taus[1:], low, high, strict=False):
+            for x, y in ((left, bottom), (right, bottom), (left, top), (right, top)):
+                assert np.isclose(corners, (x, y)).all(1).any()
+        assert colors.same_color(band.get_facecolor()[0][:3], line.get_color())
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [1, 0.5, 0.5, 0])
+    bottom, top = ax.get_ylim()
+    assert bottom < 0 and top > 1  # a line at 0 or at 1 is in sight
 
 
 def test_a_moving_average_stands_where_its_last_value_is():
