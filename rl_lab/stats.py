@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 
-def iqm(scores: ArrayLike, axis: int = 0) -> np.ndarray:
+def iqm(scores: ArrayLike, axis: int | None = 0) -> np.ndarray:
     """Return the inter-quartile mean: the mean of the middle half of the seeds.
 
     A quarter of the values is cut at each end (rounded down, so that fewer than four
