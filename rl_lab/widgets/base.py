@@ -39,7 +39,8 @@ class Experiment(anywidget.AnyWidget):
     state = traitlets.Dict().tag(sync=True)
 
     def __init_subclass__(cls, **kwargs) -> None:
-        cls._esm, cls._css = module_source(cls.NAME), stylesheet()
+        if "NAME" in vars(cls):  # traitlets makes nameless subclasses of its own
+            cls._esm, cls._css = module_source(cls.NAME), stylesheet()
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **inputs) -> None:

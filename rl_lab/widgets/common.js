@@ -294,7 +294,7 @@ function drawLines(context, box, colors, chart) {
   const wide = Math.max(...niceTicks(...yRange).map((t) => context.measureText(String(t)).width));
   const left = box.x + wide + 28;
   const top = box.y + 8 + rows.length * 17;
-  const right = box.x + box.width - 12;
+  const right = box.x + box.width - 24;
   const bottom = box.y + box.height - 38;
   const px = (x) => left + ((x - xRange[0]) / (xRange[1] - xRange[0] || 1)) * (right - left);
   const py = (y) => bottom - ((y - yRange[0]) / (yRange[1] - yRange[0] || 1)) * (bottom - top);
