@@ -175,7 +175,7 @@ function makeCanvas(experiment, { parent, label, height, draw }) {
 
 /** A labelled slider whose value stands beside it. */
 function makeRange({ label, min, max, step, value, format = String, onInput }) {
-  const shown = make("output", { text: format(value) });
+  const shown = make("span", { class: "rl-value", "aria-hidden": "true" }); // said by valuetext
   const input = make("input", { type: "range", min, max, step, value });
   const tell = () => {
     shown.textContent = format(Number(input.value));

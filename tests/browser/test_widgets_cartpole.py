@@ -1,0 +1,456 @@
+"""CartPole's experiments in a real browser: they compute what the course teaches, and obey."""
+
+import base64
+import json
+from functools import partial
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from safetensors.torch import load_file
+
+from rl_lab.losses import q_learning_loss
+from rl_lab.networks import QNetwork, seeded
+from rl_lab.replay import Batch
+from rl_lab.widgets import static
+from rl_lab.widgets.cartpole import CartPoleLive, TrainCartPole
+
+pytestmark = pytest.mark.slow
+
+LIVE = "[data-experiment=cartpole_live]"
+TRAIN = "[data-experiment=train_cartpole]"
+
+
+@pytest.fixture
+def code(browser):
+    """A page that holds all functions of both experiments, and no experiment."""
+    page = browser.new_page()
+    source = static.EXPORT.sub("", static.module_source("train_cartpole"))
+    page.add_script_tag(content=source)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open experiments in a page of their own, from a folder; returns the page."""
+    contexts = []
+    for name in ("cartpole_live", "train_cartpole"):
+        (tmp_path / f"{name}.js").write_text(static.classic_script(name), encoding="utf-8")
+    (tmp_path / "data.js").write_text(static.asset_script("checkpoints"), encoding="utf-8")
+    (tmp_path / "loader.js").write_text(static.loader_script(), encoding="utf-8")
+    (tmp_path / "style.css").write_text(static.stylesheet(), encoding="utf-8")
+    scripts = ["data", "cartpole_live", "train_cartpole", "loader"]
+
+    def open_page(*experiments, width=1280, **options):
+        head = "".join(f'<script defer src="{name}.js"></script>' for name in scripts)
+        html = (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Test</title>'
+            f'<link rel="stylesheet" href="style.css">{head}</head><body><main><h1>Test</h1>'
+            f"{''.join(e.html() for e in experiments)}</main></body></html>"
+        )
+        (tmp_path / "page.html").write_text(html, encoding="utf-8")
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints = []
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
+        page.goto((tmp_path / "page.html").as_uri())
+        page.wait_for_function("document.querySelectorAll('.rl-root').length > 0")
+        return page
+
+    yield open_page
+    for context in contexts:
+        for page in context.pages:
+            assert page.complaints == []
+        context.close()
+
+
+def status(page, place):
+    return page.locator(f"{place} .rl-status").inner_text()
+
+
+def wait_for_status(page, place, pattern, timeout=10_000):
+    page.wait_for_function(
+        "([place, pattern]) => new RegExp(pattern).test("
+        "document.querySelector(`${place} .rl-status`).textContent)",
+        arg=[place, pattern],
+        timeout=timeout,
+    )
+
+
+def pixels(page, place):
+    return page.locator(f"{place} canvas").screenshot()
+
+
+def test_the_physics_is_gymnasiums(code):
+    rng = np.random.default_rng(0)
+    states = rng.uniform([-2.5, -3, -0.25, -3], [2.5, 3, 0.25, 3], size=(1_000, 4))
+    actions = rng.integers(2, size=1_000)
+    env = gym.make("CartPole-v1").unwrapped
+    env.reset(seed=0)
+    expected, ended = [], []
+    for state, action in zip(states, actions, strict=True):
+        env.state, env.steps_beyond_terminated = state, None
+        _, _, terminated, _, _ = env.step(int(action))
+        expected.append(env.state)
+        ended.append(terminated)
+    found = code.evaluate(
+        "([states, actions]) => states.map((state, i) => CartPole.next(state, actions[i]))",
+        [states.tolist(), actions.tolist()],
+    )
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    over = code.evaluate("states => states.map(state => CartPole.over(state))", found)
+    assert over == ended
+    assert 0 < sum(ended) < 1_000
+    assert code.evaluate("CartPole.stepLimit") == gym.spec("CartPole-v1").max_episode_steps
+
+
+@pytest.mark.parametrize("moment", CartPoleLive.checkpoint.values)
+def test_the_network_is_torchs(code, moment):
+    path = static.asset_path("checkpoints")
+    network = QNetwork(4, 2)
+    prefix = f"{moment}."
+    tensors = {k.removeprefix(prefix): v for k, v in load_file(path).items() if prefix in k}
+    network.load_state_dict(tensors)
+    states = np.random.default_rng(1).uniform([-2, -2, -0.2, -2], [2, 2, 0.2, 2], (200, 4))
+    states = states.astype(np.float32)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(states)).numpy()
+    found = code.evaluate(
+        """([coded, moment, states]) => {
+          const bytes = Uint8Array.from(atob(coded), (c) => c.charCodeAt(0));
+          const { tensors } = readSafetensors(new DataView(bytes.buffer));
+          const network = QNetwork.from(tensors, moment);
+          return states.map((state) => [...network.values(state)]);
+        }""",
+        [base64.b64encode(path.read_bytes()).decode(), moment, states.tolist()],
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("double", [False, True])
+def test_a_gradient_step_is_rl_labs(code, double):
+    size, hidden, gamma, lr, steps = 32, 32, 0.99, 2e-3, 2
+    rng = np.random.default_rng(2)
+    batch = dict(
+        states=rng.normal(size=(size, 4)).astype(np.float32),
+        actions=rng.integers(2, size=size),
+        rewards=np.ones(size, np.float32),
+        nextStates=rng.normal(size=(size, 4)).astype(np.float32),
+        dones=(rng.random(size) < 0.25).astype(np.float32),
+    )
+    assert 0 < batch["dones"].sum() < size
+    online, target = (seeded(partial(QNetwork, 4, 2, hidden), seed) for seed in (3, 4))
+    weights = [
+        {name: tensor.flatten().tolist() for name, tensor in network.state_dict().items()}
+        for network in (online, target)
+    ]
+    found = code.evaluate(
+        """([sizes, weights, batch, settings, lr, steps]) => {
+          const networks = weights.map((tensors) => {
+            const network = new QNetwork(sizes);
+            ["first", "second", "values"].forEach((name, i) => {
+              network.layers[i].weight.set(tensors[`${name}.weight`]);
+              network.layers[i].bias.set(tensors[`${name}.bias`]);
+            });
+            return network;
+          });
+          const rule = new QLearning(networks[0], settings);
+          rule.target.copyFrom(networks[1]);
+          const losses = [];
+          for (let i = 0; i < steps; i += 1) losses.push(rule.learn(batch, lr));
+          const layers = networks[0].layers.flatMap(({ weight, bias }) => [[...weight], [...bias]]);
+          return { losses, layers, targets: [...rule.targets], errors: [...rule.errors] };
+        }""",
+        [
+            [4, hidden, hidden, 2],
+            weights,
+            {name: array.flatten().tolist() for name, array in batch.items()},
+            {"gamma": gamma, "double": double, "batch": size},
+            lr,
+            steps,
+        ],
+    )
+    tensors = {name: torch.from_numpy(array) for name, array in batch.items()}
+    transitions = Batch(
+        tensors["states"],
+        tensors["actions"],
+        tensors["rewards"],
+        tensors["nextStates"],
+        tensors["dones"],
+        torch.ones(size),
+    )
+    optimizer = torch.optim.Adam(online.parameters(), lr=lr)
+    for loss in found["losses"]:
+        losses, errors = q_learning_loss(online, target, transitions, gamma, double=double)
+        assert loss == pytest.approx(losses.mean().item(), rel=1e-5)
+        optimizer.zero_grad()
+        losses.mean().backward()
+        optimizer.step()
+    np.testing.assert_allclose(found["errors"], errors, rtol=0, atol=1e-5)
+    for found_layer, parameter in zip(found["layers"], online.parameters(), strict=True):
+        expected = parameter.detach().flatten().numpy()
+        np.testing.assert_allclose(found_layer, expected, rtol=0, atol=1e-5)
+
+
+def test_replay_keeps_the_newest_and_without_it_they_are_all_there_is(code):
+    found = code.evaluate(
+        """() => {
+          const store = (recent) => {
+            const replay = new Replay(5, 3, makeRandom(0), recent);
+            for (let i = 0; i < 8; i += 1)
+              replay.push([i, 0, 0, 0], i % 2, 1, [i, 1, 0, 0], i === 7);
+            return replay;
+          };
+          const sampled = store(false);
+          const seen = new Set();
+          for (let i = 0; i < 100; i += 1)
+            for (let b = 0; b < 3; b += 1) seen.add(sampled.draw().states[4 * b]);
+          const { states, actions, dones, ages } = store(true).draw();
+          return {
+            seen: [...seen].sort(),
+            newest: [0, 4, 8].map((i) => states[i]),
+            actions: [...actions],
+            dones: [...dones],
+            ages: [...ages],
+          };
+        }"""
+    )
+    assert found == {
+        "seen": [3, 4, 5, 6, 7],
+        "newest": [5, 6, 7],
+        "actions": [1, 0, 1],
+        "dones": [0, 0, 1],
+        "ages": [2, 1, 0],
+    }
+
+
+def test_draws_repeat_and_have_the_shape_they_claim(code):
+    found = code.evaluate(
+        """() => {
+          const draw = (seed) => {
+            const { integer } = makeRandom(seed);
+            return [1, 2, 3, 4].map(() => integer(1000));
+          };
+          const random = makeRandom(5);
+          const uniform = Array.from({ length: 20000 }, () => random.uniform());
+          const normal = Array.from({ length: 20000 }, () => random.normal());
+          return { first: draw(1), again: draw(1), other: draw(2), uniform, normal };
+        }"""
+    )
+    assert found["first"] == found["again"] != found["other"]
+    assert np.mean(found["uniform"]) == pytest.approx(0.5, abs=0.01)
+    assert np.std(found["uniform"]) == pytest.approx(12**-0.5, abs=0.01)
+    assert np.mean(found["normal"]) == pytest.approx(0, abs=0.03)
+    assert np.std(found["normal"]) == pytest.approx(1, abs=0.03)
+
+
+def test_the_stored_runs_are_this_code(code):
+    found = code.evaluate(
+        """() => STORED_RUNS.map((run, i) => {
+          const usual = { targetPeriod: 100, lr: 0.002, epsilonEnd: 0.05, batch: 64, seed: 0 };
+          const learner = new Learner({ ...usual, replay: i === 0 });
+          const means = [];
+          while (means.length < 4) {
+            learner.step();
+            if (learner.envSteps % STORED_EVERY === 0) means.push(learner.recentMean.toFixed(1));
+          }
+          return [means.map(Number), run.y.slice(0, 4)];
+        })"""
+    )
+    assert len(found) == 2
+    for computed, stored in found:
+        assert computed == stored
+
+
+def test_the_pole_moves_by_keyboard_and_by_mouse(show):
+    page = show(CartPoleLive(checkpoint="solved"))
+    assert "Environment step 0" in status(page, LIVE)
+    before = pixels(page, LIVE)
+    page.locator(f"{LIVE} select").first.focus()
+    for _ in range(20):  # every control is reached by the tabulator
+        if page.evaluate("document.activeElement.textContent") == "Play":
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    wait_for_status(page, LIVE, r"Environment step ([5-9]\d|\d{3})")
+    page.keyboard.press("Enter")
+    assert page.get_by_role("button", name="Play", exact=True).count() == 1
+    assert pixels(page, LIVE) != before
+    stopped = status(page, LIVE)
+    page.wait_for_timeout(200)
+    assert status(page, LIVE) == stopped
+    page.get_by_role("button", name="Step", exact=True).click()
+    assert status(page, LIVE) != stopped
+
+    speed = "document.querySelector('.rl-experiment').model.get('speed')"
+    page.get_by_label("Speed").press("ArrowLeft")
+    assert page.evaluate(speed) == pytest.approx(0.9)
+    page.get_by_role("button", name="Reset").click()
+    assert "Environment step 0" in status(page, LIVE)
+    box = page.locator(f"{LIVE} canvas").bounding_box()
+    middle, top = box["x"] + box["width"] / 2, box["y"] + 40
+    page.mouse.move(middle, top)
+    page.mouse.down()
+    page.mouse.move(middle - 18, top, steps=3)
+    page.mouse.up()
+    wait_for_status(page, LIVE, r"pole \d+\.\d degrees left")
+    page.get_by_label("Tilt the pole").fill("9")
+    wait_for_status(page, LIVE, r"pole 9\.0 degrees right")
+    page.locator(f"{LIVE} canvas").focus()
+    page.keyboard.press("ArrowRight")  # a push changes what the network thinks
+    values = status(page, LIVE).partition("Q(left)")[2]
+    page.keyboard.press("ArrowRight")
+    assert status(page, LIVE).partition("Q(left)")[2] != values
+
+
+def test_network_and_hand_are_compared(show):
+    page = show(CartPoleLive(checkpoint="untrained", speed=2.0))
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.wait_for_selector(f"{LIVE} tbody tr")
+    page.get_by_label("Who drives").select_option("hand")
+    page.locator(f"{LIVE} canvas").press("ArrowLeft")
+    page.wait_for_selector(f"{LIVE} tbody tr >> text=your hands")
+    returns = page.evaluate("document.querySelector('.rl-experiment').model.get('state').returns")
+    assert set(returns) == {"untrained", "your hands"}
+    assert all(1 <= value <= 500 for values in returns.values() for value in values)
+    assert "9.5" in page.locator(f"{LIVE} tbody tr", has_text="untrained").inner_text()
+
+
+def test_the_kernel_and_the_page_agree_on_inputs(show):
+    page = show(CartPoleLive())
+    model = "document.querySelector('.rl-experiment').model"
+    page.evaluate(f"{model}.set('checkpoint', 'collapsed')")
+    assert page.get_by_label("Checkpoint").input_value() == "collapsed"
+    assert "collapsed network" in status(page, LIVE)
+    page.get_by_label("Checkpoint").select_option("solved")
+    assert page.evaluate(f"{model}.get('checkpoint')") == "solved"
+
+
+def test_less_motion_is_respected(show):
+    still = show(CartPoleLive(autoplay=True), reduced_motion="reduce")
+    still.wait_for_timeout(500)
+    assert "Environment step 0" in status(still, LIVE)
+    moving = show(CartPoleLive(autoplay=True), reduced_motion="no-preference")
+    wait_for_status(moving, LIVE, r"Environment step [1-9]")
+
+
+def test_it_learns_within_a_minute(show):
+    page = show(TrainCartPole())
+    assert "307.6" in status(page, TRAIN)  # the stored run is drawn before anything is touched
+    page.get_by_role("button", name="Train").click()
+    wait_for_status(page, TRAIN, r"episodes (19[5-9]|[2-5]\d\d)\.", timeout=60_000)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Train").wait_for()
+    page.wait_for_timeout(400)
+    paused = status(page, TRAIN)
+    page.wait_for_timeout(600)
+    assert status(page, TRAIN) == paused
+
+
+def test_one_update_shows_what_it_learns_from(show):
+    page = show(TrainCartPole(batch=8))
+    page.get_by_role("button", name="One update").press("Enter")
+    page.wait_for_selector(f"{TRAIN} tbody tr")
+    assert page.locator(f"{TRAIN} tbody tr").count() == 5
+    for row in page.locator(f"{TRAIN} tbody tr").all():
+        cells = row.locator("td").all_inner_texts()
+        target, value, error = map(float, cells[-3:])
+        assert target - value == pytest.approx(error, abs=0.002)
+        assert cells[6] == "no" or target == 1  # after a fall nothing is added to the reward
+    assert "Update 1: loss" in page.locator(f"{TRAIN} .rl-scroll p").inner_text()
+    page.get_by_role("button", name="One update").click()
+    page.wait_for_selector(f"{TRAIN} .rl-scroll p >> text=Update 2: loss")
+
+
+def test_runs_are_overlaid_and_named_by_what_differs(show):
+    page = show(TrainCartPole(batch=8))
+    before = pixels(page, TRAIN)
+    train = page.get_by_role("button", name="Train")
+    train.click()
+    wait_for_status(page, TRAIN, "as set at first, seed 0: environment step")
+    page.get_by_label("Replay").uncheck()  # ends the run
+    page.get_by_label("Seed").press("ArrowRight")
+    assert "Train starts a run: no replay, seed 1." in status(page, TRAIN)
+    train.click()
+    wait_for_status(page, TRAIN, "no replay, seed 1: environment step")
+    page.get_by_label("Target period").select_option("1")
+    runs = page.evaluate("document.querySelector('.rl-experiment').model.get('state').runs")
+    assert [(run["replay"], run["seed"]) for run in runs] == [(True, 0), (False, 1)]
+    assert pixels(page, TRAIN) != before
+    page.get_by_role("button", name="Reset").click()
+    assert page.get_by_label("Replay").is_checked()
+    assert "Stored runs" in status(page, TRAIN)
+
+
+def test_where_workers_are_refused_it_learns_in_the_page(show):
+    page = show(TrainCartPole(batch=8))
+    page.evaluate(
+        """async () => {
+          window.Worker = function () { throw new Error("refused"); };
+          const place = document.querySelector(".rl-experiment");
+          await window.rlExperiments.train_cartpole.render({ model: place.model, el: place });
+        }"""
+    )
+    page.get_by_role("button", name="Train").click()
+    wait_for_status(page, TRAIN, r"environment step [1-9],?\d{3}")
+    page.get_by_role("button", name="Reset").click()
+
+
+@pytest.mark.parametrize("experiment", [CartPoleLive, TrainCartPole], ids=lambda e: e.NAME)
+def test_the_module_renders_in_a_kernels_page_and_can_be_removed(show, experiment):
+    page = show(experiment())
+    left = page.evaluate(
+        """async (source) => {
+          const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+          const { default: module } = await import(url);
+          const { model } = document.querySelector(".rl-experiment");
+          const el = document.createElement("div");
+          document.querySelector("main").append(el);
+          const destroy = await module.render({ model, el });
+          const shown = el.querySelectorAll("canvas").length;
+          destroy();
+          el.remove();
+          model.set("seed", 3); // nobody listens to it here any more
+          return shown;
+        }""",
+        static.module_source(experiment.NAME),
+    )
+    assert left == 1
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_both_are_accessible_and_fit(show, width, scheme):
+    page = show(CartPoleLive(), TrainCartPole(batch=8), width=width, color_scheme=scheme)
+    page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
+    page.get_by_role("button", name="One update").click()
+    page.wait_for_selector(f"{TRAIN} tbody tr")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response
+    assert [
+        (rule["id"], [n["html"][:150] for n in rule["nodes"]]) for rule in found["violations"]
+    ] == []
+    for place in (LIVE, TRAIN):
+        assert page.locator(f"{place} canvas").get_attribute("aria-label")
+        assert page.locator(f"{place} .rl-summary").count() == 0  # the view has taken its place
+        assert page.locator(f"{place} .rl-unseen").first.inner_text()
+
+
+def test_a_page_without_the_data_keeps_its_words(show, tmp_path):
+    page = show(TrainCartPole())
+    html = (tmp_path / "page.html").read_text(encoding="utf-8")
+    lonely = html.replace('<script defer src="data.js"></script>', "")
+    lonely = lonely.replace(TrainCartPole().html(), CartPoleLive().html())
+    (tmp_path / "lonely.html").write_text(lonely, encoding="utf-8")
+    page.goto((tmp_path / "lonely.html").as_uri())
+    page.wait_for_selector("text=could not start")
+    assert CartPoleLive.SUMMARY in page.locator(LIVE).inner_text()
+    assert 'the data "checkpoints" did not come with this page' in json.dumps(
+        page.complaints, ensure_ascii=False
+    ).replace('\\"', '"')
+    page.complaints.clear()
