@@ -4,7 +4,8 @@
 * launch buttons and links follow the repository that the site is built from;
 * equations are set by the site's own copy of MathJax;
 * ``films/NAME.mp4`` in a page's HTML finds its film, as it does in the notebook;
-* scripts of features that are switched off are not sent to readers;
+* every finished page is lightened, named for screen readers and given its experiments (pages.py);
+* each page is there as plain text, too, with what search engines ask for (machines.py);
 * the bibliography is sorted by author and year, as the text cites.
 """
 
@@ -16,6 +17,8 @@ import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
+from machines import PREVIEW, pages_address, write_for_machines
+from pages import mend_pages
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.plain import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
@@ -64,6 +67,12 @@ def follow_repository(app, config) -> None:
         )
     else:
         options["repository_url"] = url
+    # Where the site is shown: a variable, or GitHub Pages; unknown where neither tells.
+    base = os.environ.get("BOOK_URL", "") or pages_address(url)
+    if base:
+        config.html_baseurl = config.ogp_site_url = f"{base.rstrip('/')}/"
+        config.ogp_image = f"{config.ogp_site_url}{PREVIEW.as_posix()}"
+        config.ogp_image_alt = "A cart that balances a pole, beside the title of the course"
     config.myst_substitutions = {
         **config.myst_substitutions,
         "repository": options["repository_url"],
@@ -77,10 +86,22 @@ def drop_idle_scripts(app, pagename, templatename, context, doctree) -> None:
     ]
 
 
-def copy_files(app, error) -> None:
-    """Put the installed MathJax where `mathjax_path` says it is, and the films beside the pages."""
+def forget_listings(app) -> None:
+    """Write the library's source anew: Sphinx keeps listings of unchanged modules as they are."""
+    shutil.rmtree(Path(app.outdir, "_modules"), ignore_errors=True)
+
+
+def finish(app, error) -> None:
+    """Complete the site that Sphinx has written."""
     if error is not None or app.builder.format != "html":
         return
+    copy_files(app)
+    mend_pages(Path(app.outdir))
+    write_for_machines(app)
+
+
+def copy_files(app) -> None:
+    """Put the installed MathJax where `mathjax_path` says it is, and the films beside the pages."""
     source = Path(distribution(MATHJAX_PACKAGE).locate_file(f"{MATHJAX_PACKAGE}/static/mathjax"))
     target = Path(app.outdir, "_static", "mathjax")
     fonts = Path("output", "chtml", "fonts", "woff-v2")
@@ -90,6 +111,11 @@ def copy_files(app, error) -> None:
     films.mkdir(parents=True, exist_ok=True)
     for film in Path(app.srcdir, "book", "films").glob("*.mp4"):
         shutil.copy(film, films)
+    # The theme's icons, which course.css draws in their place, and maps for its developers.
+    static = Path(app.outdir, "_static")
+    shutil.rmtree(static / "vendor" / "fontawesome", ignore_errors=True)
+    for file in {*static.rglob("*.map"), *static.rglob("fontawesome.js*")}:
+        file.unlink()
 
 
 class NoLabels(BaseLabelStyle):
@@ -113,5 +139,6 @@ def setup(app):
     register_plugin("pybtex.style.formatting", "course_plain", CourseStyle)
     app.connect("config-inited", follow_repository)
     app.connect("html-page-context", drop_idle_scripts, priority=900)
-    app.connect("build-finished", copy_files)
+    app.connect("builder-inited", forget_listings)
+    app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

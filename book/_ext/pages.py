@@ -1,0 +1,198 @@
+"""What happens to a page after Sphinx has written it.
+
+The theme and its extensions send every reader everything they have. Here a page keeps the scripts
+and styles that it uses; images get their sizes and load when they come into view; names and roles
+that a screen reader needs are put in; experiments get their scripts. Everything may be done twice.
+"""
+
+import re
+from pathlib import Path
+
+import imagesize
+from bs4 import BeautifulSoup, Tag
+
+# A script or style, by a part of its name, and what on a page needs it (None: nothing does).
+NEEDED_BY = {
+    "scripts/fontawesome": None,  # 1.5 MB; course.css draws the icons
+    "sphinx-thebe": None,
+    "togglebutton": ".toggle, .admonition.dropdown",
+    "design-tabs": ".sd-tab-set",
+    "sphinx-design.min": "[class^=sd-], [class*=' sd-']",
+    "exercise.css": ".exercise, .solution",
+    "mystnb": ".cell",
+    "clipboard": "div.highlight pre",
+    "copybutton": "div.highlight pre",
+    "mathjax": ".math",
+    # The search box of a page leads to search.html: only there is the index read.
+    "searchtools": "#search-results",
+    "language_data": "#search-results",
+    "searchindex": "#search-results",
+}
+EXPERIMENT = ".rl-experiment[data-experiment]"
+
+
+def mend_pages(site: Path) -> None:
+    """Mend every page below `site`."""
+    options = (site / "_static" / "documentation_options.js").read_text(encoding="utf-8")
+    for page in site.rglob("*.html"):
+        if "_static" in page.relative_to(site).parts:
+            continue
+        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        if soup.main:  # the first page of all only leads to book/index.html
+            drop_unused(soup)
+            defer_scripts(soup, options)
+            size_images(soup, page.parent)
+            choose_theme(soup)
+            name_things(soup)
+            offer_text(soup, page)
+            add_experiments(soup, page.parent, site)
+            page.write_text(str(soup), encoding="utf-8")
+
+
+# Weight
+
+
+def address(tag: Tag) -> str:
+    """Where a script or a style comes from, or the empty string."""
+    return str(tag.get("src") or tag.get("href") or "")
+
+
+def drop_unused(soup: BeautifulSoup) -> None:
+    """Remove scripts and styles that nothing on the page uses."""
+    for tag in soup.select("script[src], link[rel=stylesheet], link[rel=preload]"):
+        part = next((part for part in NEEDED_BY if part in address(tag)), None)
+        if part and not (NEEDED_BY[part] and soup.select_one(NEEDED_BY[part])):
+            tag.decompose()
+    # A place for advertisements, Thebe's settings, the widgets' state: none of them is used.
+    unused = "#ethical-ad-placement, script[type='text/x-thebe-config'], script[type*=jupyter]"
+    for tag in soup.select(unused):
+        tag.decompose()
+    for tag in soup.find_all("script", string=re.compile("^kernelName = ")):
+        tag.decompose()
+    for tag in soup.select("meta[name=viewport]")[1:]:
+        tag.decompose()
+    for tag in soup.select("meta[property='og:url']:not([content^=http])"):
+        tag.decompose()  # where the site's address is not known
+
+
+# A browser reads no other page from a folder, so that search can show no lines of what it found.
+FROM_A_FOLDER = "DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = location.protocol !== 'file:';"
+
+
+def defer_scripts(soup: BeautifulSoup, options: str) -> None:
+    """Let no script hold up the page; `options` are those of Sphinx, which the others read."""
+    for tag in soup.select("script[src]"):
+        if "documentation_options" in address(tag):
+            del tag["src"]
+            tag.string = f"{' '.join(options.split())} {FROM_A_FOLDER}"
+        else:
+            tag["defer"] = ""
+
+
+# Images
+
+
+def size_of(path: Path) -> tuple[int, int] | None:
+    """Width and height of an image, or None where they are not known."""
+    if not path.is_file():
+        return None
+    if path.suffix == ".svg":
+        box = re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+) ([\d.]+)"', path.read_text("utf-8"))
+        return (round(float(box[1])), round(float(box[2]))) if box else None
+    width, height = imagesize.get(path)
+    return (width, height) if min(width, height) > 0 else None
+
+
+def size_images(soup: BeautifulSoup, folder: Path) -> None:
+    """Give images their sizes, so that nothing jumps, and load them when they come into view."""
+    for number, image in enumerate(soup.select("article img[src]")):
+        image["decoding"] = "async"
+        if number:  # the first may be what a reader sees first
+            image["loading"] = "lazy"
+    for image in soup.select("img[src]"):
+        size = size_of(folder / address(image).partition("?")[0])
+        if size and not (image.get("width") or image.get("height")):
+            image["width"], image["height"] = map(str, size)
+
+
+# Names and roles
+
+# Before anything is drawn: the reader's choice, or else what the system prefers.
+CHOOSE_THEME = """
+const root = document.documentElement.dataset;
+root.mode = localStorage.getItem("mode") || "auto";
+const night = window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+root.theme = root.mode === "auto" ? night : root.mode;
+"""
+
+
+def choose_theme(soup: BeautifulSoup) -> None:
+    """Set light or dark at once; the theme's own script is late, and complains on a first visit."""
+    soup.html["data-mode"], soup.html["data-theme"] = "auto", "light"  # without scripts
+    soup.select_one("script[data-cfasync]").string = f"{{{CHOOSE_THEME}}}"
+
+
+def name_things(soup: BeautifulSoup) -> None:
+    """Say what a screen reader has to know and the theme does not tell."""
+    for button in soup.select("button.search-button-field"):
+        del button["aria-label"]  # it is called what it shows
+    for button in soup.select("button[title]:not([aria-label])"):
+        if not button.get_text(strip=True):
+            button["aria-label"] = button["title"]
+    # The theme's header is empty; what leads to the first page is in the sidebar.
+    soup.select_one("#pst-header").name = "div"
+    soup.select_one(".navbar-brand").parent["role"] = "banner"
+    for entry in soup.select("[role=doc-biblioentry]"):
+        entry["role"] = "listitem"
+    for cell in soup.select("thead th"):
+        if not cell.get_text(strip=True):
+            cell.clear()
+            cell.name = "td"
+
+
+# Other forms of the page
+
+
+def offer_text(soup: BeautifulSoup, page: Path) -> None:
+    """Link to the page's plain text, from its head and from the menu of downloads."""
+    menu = soup.select_one(".dropdown-download-buttons ul")
+    text = page.with_suffix(".md").name
+    if menu is None or soup.select_one(f"a[href='{text}']"):
+        return
+    item = BeautifulSoup(
+        f'<li><a class="btn btn-sm dropdown-item" href="{text}" '
+        'title="Plain text, with words in place of figures"><span class="btn__icon-container">'
+        '<i class="fas fa-file-lines"></i></span>'
+        '<span class="btn__text-container">Plain text</span></a></li>',
+        "html.parser",
+    )
+    menu.append(item)
+    attrs = {"rel": "alternate", "type": "text/markdown", "href": text}
+    soup.head.append(soup.new_tag("link", attrs=attrs))
+
+
+# Experiments
+
+
+def add_experiments(soup: BeautifulSoup, folder: Path, site: Path) -> None:
+    """Send a page the scripts of the experiments on it, and the data that they read."""
+    places = soup.select(EXPERIMENT)
+    if not places or soup.select_one("script[src*='experiments/loader.js']"):
+        return
+    from rl_lab.widgets import static  # found once setup() has run
+
+    names = {place["data-experiment"] for place in places}
+    assets = {name for place in places for name in place.get("data-assets", "").split()}
+    scripts = {f"data-{name}.js": static.asset_script(name) for name in sorted(assets)}
+    scripts |= {f"{name}.js": static.classic_script(name) for name in sorted(names)}
+    scripts["loader.js"] = static.loader_script()
+    target = site / "_static" / "experiments"
+    target.mkdir(exist_ok=True)
+    to_target = f"{'../' * len(folder.relative_to(site).parts)}_static/experiments"
+    (target / "experiments.css").write_text(static.stylesheet(), encoding="utf-8")
+    style = {"rel": "stylesheet", "href": f"{to_target}/experiments.css"}
+    soup.head.append(soup.new_tag("link", attrs=style))
+    for name, text in scripts.items():
+        (target / name).write_text(text, encoding="utf-8")
+        attrs = {"defer": "", "src": f"{to_target}/{name}"}
+        soup.head.append(soup.new_tag("script", attrs=attrs))

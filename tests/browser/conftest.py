@@ -1,0 +1,219 @@
+"""A real browser before the built site, with everything outside of the site out of reach.
+
+Chromium comes from the system; without it these tests are skipped, or fail where the variable
+``REQUIRE_BROWSER`` is set. The site is built once for all of them, from the stored outputs. To try
+tests on a site that was built before, set ``SITE`` to its folder.
+"""
+
+import gzip
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+INSTALL = "no Chromium found: apt-get install chromium"
+# Known addresses, so that what depends on them is built: launch links, sitemap, preview image.
+REPOSITORY = "https://github.com/example/course"
+TEXT = {".html", ".css", ".js", ".svg", ".json", ".txt", ".md", ".xml", ".ipynb"}
+
+
+@lru_cache(maxsize=256)
+def read(path: Path) -> tuple[bytes, bool]:
+    """The bytes that a server sends for a file, and whether they are compressed."""
+    content = path.read_bytes()
+    return (gzip.compress(content, 6), True) if path.suffix in TEXT else (content, False)
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder as a good host does: compressed, and in parts where a film asks for them."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, *args, sent, **kwargs):
+        self.sent = sent
+        super().__init__(*args, **kwargs)
+
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        content, compressed = read(path)
+        size, part = len(content), re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"] or "")
+        if part and not compressed:
+            first, last = int(part[1]), min(int(part[2] or size), size - 1)
+            content = content[first : last + 1]
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+        else:
+            self.send_response(200)
+        if compressed:
+            self.send_header("Content-Encoding", "gzip")
+        else:
+            self.send_header("Accept-Ranges", "bytes")
+        kind = self.guess_type(path)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8" if compressed else kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+        self.sent.append((self.path.partition("?")[0], len(content)))
+
+    def log_message(self, *args):
+        """Stay quiet."""
+
+
+@dataclass
+class Site:
+    """The built site: its folder, and its address over HTTP.
+
+    `sent` lists the path and the bytes, compressed, of everything served since it was cleared.
+    """
+
+    folder: Path
+    http: str
+    sent: list = field(default_factory=list)
+
+    def address(self, page: str, scheme: str = "http") -> str:
+        """Where a page is, such as ``book/replay``; `scheme` is ``http`` or ``file``."""
+        base = self.http if scheme == "http" else self.folder.as_uri()
+        return f"{base}/{page}.html"
+
+    def owns(self, url: str) -> bool:
+        """Whether an address leads to the site, or to no host at all."""
+        return url.startswith((f"{self.http}/", self.folder.as_uri(), "data:", "blob:", "about:"))
+
+
+@dataclass
+class Log:
+    """What went wrong while a page was open."""
+
+    failed: list = field(default_factory=list)
+    outside: list = field(default_factory=list)
+    errors: list = field(default_factory=list)
+
+    def listen(self, page, site: Site) -> None:
+        """Write down what `page` asks for in vain or elsewhere, and what it complains about."""
+
+        def asked(request):
+            if not site.owns(request.url):
+                self.outside.append(request.url)
+
+        def failed(request):
+            # A film that has enough of a file cuts the request off, which is no failure.
+            if not (request.resource_type == "media" and "ABORTED" in (request.failure or "")):
+                self.failed.append(f"{request.url}: {request.failure}")
+
+        def answered(response):
+            if response.status >= 400:
+                self.failed.append(f"{response.url}: {response.status}")
+
+        page.on("request", asked)
+        page.on("requestfailed", failed)
+        page.on("response", answered)
+        page.on("console", self.said)
+        page.on("pageerror", lambda error: self.errors.append(f"exception: {error}"))
+
+    def said(self, message) -> None:
+        """Keep an error or a warning of the console."""
+        if message.type in {"error", "warning"}:
+            self.errors.append(f"{message.type}: {message.text}")
+
+    def assert_clean(self) -> None:
+        """Nothing failed, nothing left the site, nobody complained."""
+        assert (self.failed, self.outside, self.errors) == ([], [], [])
+
+
+def find_chromium() -> str:
+    """The system's Chromium; without it, skips, or fails where a browser is required."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        (pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip)(INSTALL)
+    return found
+
+
+def build(output: Path) -> Path:
+    """Build the site below `output` and return its folder; fails with Sphinx's words."""
+    command = [sys.executable, "-m", "jupyter_book", "build", str(ROOT), "--path-output"]
+    done = subprocess.run(
+        [*command, str(output), "-W", "-n", "--keep-going", "--all", "--quiet"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"BOOK_REPOSITORY_URL": REPOSITORY},
+    )
+    if done.returncode:
+        pytest.fail(f"the site does not build:\n{done.stdout}\n{done.stderr}", pytrace=False)
+    return output / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the browser."""
+    return find_chromium()
+
+
+@pytest.fixture(scope="session")
+def site_folder(chromium, tmp_path_factory, worker_id) -> Path:
+    """The site, built once for all processes of a test run."""
+    if os.environ.get("SITE"):
+        return Path(os.environ["SITE"]).resolve()
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    with FileLock(shared / "site.lock"):
+        finished = shared / "site" / "finished"
+        if not finished.exists():
+            build(shared / "site")
+            finished.touch()
+    return shared / "site" / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def site(site_folder):
+    """The site, served on this machine."""
+    sent = []
+    handler = partial(Handler, directory=str(site_folder), sent=sent)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Site(site_folder, f"http://127.0.0.1:{server.server_port}", sent)
+        server.shutdown()
+
+
+# For one module only: Playwright keeps an event loop running, in which no chapter can be executed.
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """Chromium, that finds no host but this machine."""
+    with sync_playwright() as playwright:
+        only_here = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+        found = playwright.chromium.launch(executable_path=chromium, args=[only_here])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def visit(site, browser):
+    """Open a page of the site as a new reader does; returns the page and what went wrong there."""
+    contexts = []
+
+    def open_page(page_name, *, scheme="http", width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page, log = context.new_page(), Log()
+        log.listen(page, site)
+        page.goto(site.address(page_name, scheme), wait_until="load")
+        return page, log
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -1,0 +1,219 @@
+"""Every page of the site as readers open it: over HTTP, from a folder, by keyboard, at night."""
+
+import re
+
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+from conftest import REPOSITORY, ROOT
+
+pytestmark = pytest.mark.slow
+
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+BOOK = [TOC["root"], *(page["file"] for part in TOC["parts"] for page in part["chapters"])]
+CHAPTERS = [page for page in BOOK if (ROOT / f"{page}.ipynb").exists()]
+PAGES = [*BOOK, "search", "genindex", "py-modindex", "_modules/rl_lab/losses"]
+WIDTHS = (1280, 375)
+# Compressed bytes of a first visit, films apart.
+TEXT_PAGE, EXPERIMENT_PAGE = 1_200_000, 2_500_000
+
+SETTLED = "Promise.all(document.getAnimations().map(it => it.finished.catch(() => null)))"
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+UNSET_MATH = "[...document.querySelectorAll('.math')].filter(it => !it.querySelector('mjx-math'))"
+PICTURES = "[...document.images].filter(it => it.checkVisibility())"
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+@pytest.mark.parametrize("page_name", PAGES)
+def test_a_page_is_complete_without_a_network(visit, page_name, scheme):
+    page, log = visit(page_name, scheme=scheme)
+    page.wait_for_function(f"{UNSET_MATH}.length === 0")
+    page.evaluate(f"{PICTURES}.forEach(it => it.loading = 'eager')")
+    page.wait_for_function(f"{PICTURES}.every(it => it.complete && it.naturalWidth > 0)")
+    log.assert_clean()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("page_name", PAGES)
+def test_axe_finds_nothing_and_nothing_overflows(visit, page_name, width):
+    page, _ = visit(page_name, width=width, color_scheme="light")
+    page.wait_for_function(f"{UNSET_MATH}.length === 0")
+    assert page.evaluate(OVERFLOW) <= 0
+    found = violations(page)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    page.evaluate(SETTLED)
+    # Roles and names stay what they are at night; only colours change.
+    found += violations(page, runOnly=["color-contrast", "link-in-text-block"])
+    assert not found, "\n".join(found)
+
+
+def violations(page, **options) -> list[str]:
+    """What axe-core objects to, a line for each element."""
+    # Without `preload` it asks for no style sheet a second time.
+    options = {"resultTypes": ["violations"], "preload": False, **options}
+    results = Axe().run(page, options=options).response
+    return [
+        f"{rule['id']}: {rule['help']}: {node['html'][:200]}"
+        for rule in results["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+def test_axe_is_heard(visit):
+    page, _ = visit("search")
+    page.evaluate("document.querySelector('main').append(document.createElement('img'))")
+    assert any("image-alt" in line for line in violations(page))
+
+
+@pytest.mark.parametrize("page_name", BOOK)
+def test_a_first_visit_is_light(visit, site, page_name):
+    site.sent.clear()
+    page, _ = visit(page_name)
+    page.evaluate(f"{PICTURES}.forEach(it => it.loading = 'eager')")
+    page.wait_for_function(f"{PICTURES}.every(it => it.complete)")
+    page.wait_for_load_state("networkidle")
+    experiments = page.locator(".rl-experiment").count()
+    weight = sum(size for path, size in site.sent if not path.endswith(".mp4"))
+    assert 50_000 < weight <= (EXPERIMENT_PAGE if experiments else TEXT_PAGE)
+
+
+def test_images_have_sizes_and_scripts_wait(visit):
+    page, _ = visit("book/replay")
+    assert page.locator("img:not([width])").count() == 0
+    assert page.locator("article img:not([loading=lazy])").count() <= 1
+    assert page.locator("script[src]:not([defer])").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+@pytest.mark.parametrize("page_name", ["book/index", "book/cartpole", "book/lunar_lander"])
+def test_films_play(visit, page_name, scheme):
+    page, log = visit(page_name, scheme=scheme)
+    films = page.locator("article video")
+    assert films.count() > 0
+    for number in range(films.count()):
+        film = films.nth(number)
+        film.scroll_into_view_if_needed()
+        film.evaluate("it => { it.muted = true; return it.play(); }")
+        page.wait_for_function("it => it.currentTime > 0.1", arg=film.element_handle())
+        film.evaluate("it => it.pause()")
+    log.assert_clean()
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_search_finds_a_word(visit, scheme):
+    page, log = visit("book/index", scheme=scheme)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("overestimation")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#search-results li a")
+    assert page.locator("#search-results li a[href*='takeaways']").count() > 0
+    log.assert_clean()
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_the_theme_can_be_chosen_and_stays(visit, scheme):
+    page, log = visit("book/index", scheme=scheme, color_scheme="light")
+    theme = "document.documentElement.dataset.theme"
+    assert page.evaluate(theme) == "light"
+    button = page.locator(".theme-switch-button")
+    for _ in range(3):
+        if page.evaluate("localStorage.getItem('mode')") != "dark":
+            button.click()
+    assert page.evaluate(theme) == "dark"
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.goto(page.url.replace("index", "notation"))
+    assert page.evaluate(theme) == "dark"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == light
+    log.assert_clean()
+
+
+def test_a_first_visit_follows_the_system(visit):
+    page, _ = visit("book/index", color_scheme="dark")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+FOCUSED = """() => {
+  const it = document.activeElement, style = getComputedStyle(it), box = it.getBoundingClientRect();
+  const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+  return {
+    name: it.textContent.trim() || it.getAttribute("aria-label") || it.title || it.tagName,
+    visible: box.width > 0 && box.height > 0 && (ring || style.boxShadow !== "none"),
+    sidebar: it.closest("#pst-primary-sidebar") !== null,
+    end: it === document.body,
+  };
+}"""
+
+
+def test_the_page_is_used_by_keyboard(visit):
+    page, _ = visit("book/replay", reduced_motion="reduce")
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUSED)["name"] == "Skip to main content"
+    page.evaluate(SETTLED)
+    assert page.locator("#pst-skip-link").bounding_box()["y"] >= 0
+    seen = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        page.evaluate(SETTLED)
+        seen.append(page.evaluate(FOCUSED))
+        if seen[-1]["end"]:
+            break
+    assert [it["name"] for it in seen if not it["visible"]] == []
+    assert any(it["sidebar"] and "target" in it["name"] for it in seen)
+    assert {"Launch interactive content", "Download this page"} <= {it["name"] for it in seen}
+
+
+def test_the_skip_link_leads_to_the_text(visit):
+    page, _ = visit("book/replay")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main-content")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+def test_the_contents_open_by_keyboard_on_a_telephone(visit):
+    page, log = visit("book/replay", width=375)
+    page.locator(".primary-toggle").focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("#pst-primary-sidebar-modal")
+    assert dialog.is_visible()
+    assert not violations(page)
+    dialog.get_by_role("link", name=re.compile("CartPole")).press("Enter")
+    page.wait_for_url("**/cartpole.html")
+    log.assert_clean()
+
+
+def test_a_solution_opens_by_keyboard(visit):
+    page, _ = visit("book/replay")
+    button = page.locator(".solution .toggle-button").first
+    button.focus()
+    page.keyboard.press("Enter")
+    assert page.locator(".solution").first.locator("p").nth(1).is_visible()
+
+
+@pytest.mark.parametrize("page_name", CHAPTERS)
+def test_a_chapter_has_a_plain_text(visit, site, page_name):
+    page, _ = visit(page_name)
+    plain = (site.folder / f"{page_name}.md").read_text(encoding="utf-8")
+    title = page.locator("article h1").inner_text().removesuffix("#").strip()
+    assert plain.startswith(f"# {title}")
+    assert "```python" in plain and "Checked:" in plain
+    for alt in page.locator("article figure img").evaluate_all("all => all.map(it => it.alt)"):
+        assert " ".join(alt.split()) in " ".join(plain.split())
+    assert page.locator(f"a[href='{page_name.removeprefix('book/')}.md']").count() == 1
+
+
+def test_what_machines_read(visit, site):
+    base = "https://example.github.io/course/"
+    listed = (site.folder / "sitemap.xml").read_text(encoding="utf-8")
+    assert all(f"<loc>{base}{page}.html</loc>" in listed for page in BOOK)
+    summary = (site.folder / "llms.txt").read_text(encoding="utf-8")
+    assert all(f"({page}.md)" in summary for page in BOOK)
+    page, _ = visit("book/replay")
+    image = page.locator("meta[property='og:image']").get_attribute("content")
+    assert image.startswith(base) and (site.folder / image.removeprefix(base)).is_file()
+    address = page.locator("meta[property='og:url']").get_attribute("content")
+    assert address == page.locator("link[rel=canonical]").get_attribute("href")
+    assert address == f"{base}book/replay.html"
+    assert page.locator(f"a[href^='{REPOSITORY}']").count() > 0
