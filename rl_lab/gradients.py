@@ -15,7 +15,6 @@ from functools import partial
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rl_lab.losses import QFunction, q_learning_loss, q_learning_slope
@@ -26,25 +25,44 @@ Layers = Sequence[Tensor]  # w1 [..., H, S], b1 [..., H], w2, b2, w3 [..., A, H]
 
 
 def views(flat: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
-    """Return the pieces of `flat` ([..., P]), one of each shape, sharing its memory."""
-    pieces = flat.split([math.prod(shape) for shape in shapes], dim=-1)
+    """Return the pieces of `flat` ([..., P] or longer), one of each shape, sharing its memory."""
+    sizes = [math.prod(shape) for shape in shapes]
+    pieces = flat[..., : sum(sizes)].split(sizes, dim=-1)
     return [
         piece.view(*flat.shape[:-1], *shape) for piece, shape in zip(pieces, shapes, strict=True)
     ]
 
 
-def activations(layers: Layers, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+Room = tuple[Tensor, Tensor, Tensor]  # two of the hidden layers' shape, one of the values'
+
+
+def room(layers: Layers, batch_size: int) -> Room:
+    """Return tensors that hold `activations` of `batch_size` states, to be used again and again.
+
+    Large tensors that are made and dropped at every update leave holes between the small
+    objects of an environment, and a long run would fill the memory with them.
+    """
+    _, first, _, second, _, third = layers
+    return tuple(
+        b.new_empty(*b.shape[:-1], batch_size, b.shape[-1]) for b in (first, second, third)
+    )
+
+
+def activations(layers: Layers, states: Tensor, out: Room | None = None) -> Room:
     """Return both hidden layers ``[..., B, H]`` and the action values ``[..., B, A]``."""
     w1, b1, w2, b2, w3, b3 = layers
-    first = _affine(states, w1, b1).relu_()
-    second = _affine(first, w2, b2).relu_()
-    return first, second, _affine(second, w3, b3)
+    one, two, three = out or (None, None, None)
+    first = _affine(states, w1, b1, one).relu_()
+    second = _affine(first, w2, b2, two).relu_()
+    return first, second, _affine(second, w3, b3, three)
 
 
-def _affine(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    if weight.ndim == 2:
-        return F.linear(inputs, weight, bias)
-    return torch.baddbmm(bias.unsqueeze(-2), inputs, weight.mT)
+def _affine(inputs: Tensor, weight: Tensor, bias: Tensor, out: Tensor | None) -> Tensor:
+    if weight.ndim == 3:
+        return torch.baddbmm(bias.unsqueeze(-2), inputs, weight.mT, out=out)
+    if inputs.ndim == 1:
+        return torch.addmv(bias, weight, inputs)
+    return torch.addmm(bias, inputs, weight.mT, out=out)
 
 
 def known_settings(loss: Callable) -> dict[str, bool] | None:
@@ -70,6 +88,7 @@ def gradient_by_hand(
     batch: Batch,
     weights: Tensor,
     gamma: float | Tensor,
+    rooms: tuple[Room, Room] | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""Write the gradient of the weighted mean loss into `slopes`.
 
@@ -90,35 +109,33 @@ def gradient_by_hand(
         batch: transitions ``[..., B]``.
         weights: of the transitions, ``[..., B]``.
         gamma: discount per environment step; ``[N, 1]`` for one of each network.
+        rooms: two of `room`, overwritten; None makes new tensors.
 
     Returns:
         The mean weighted loss ``[...]``, and the TD errors ``[..., B]``.
     """
     huber = known_settings(loss)["huber"]
-    hidden: list[Tensor] = []
+    own, other = rooms or [room(layers, weights.shape[-1]) for _ in range(2)]
 
     def online(states: Tensor) -> Tensor:
-        *layer_outputs, values = activations(layers, states)
-        if states is batch.states:
-            hidden[:] = layer_outputs
-        return values
+        return activations(layers, states, own if states is batch.states else other)[-1]
 
     losses, td_errors = loss(online, target, batch, gamma)
-    first, second = hidden
+    first, second, _ = own
     _, _, w2, _, w3, _ = layers
     dw1, db1, dw2, db2, dw3, db3 = slopes
+    g1, g2, g3 = other
     product = torch.mm if w2.ndim == 2 else torch.bmm
 
     at_actions = q_learning_slope(td_errors, huber=huber).mul_(weights).div_(weights.shape[-1])
-    g3 = at_actions.new_zeros(*at_actions.shape, w3.shape[-2])
-    g3.scatter_(-1, batch.actions.unsqueeze(-1), at_actions.unsqueeze(-1))
+    g3.zero_().scatter_(-1, batch.actions.unsqueeze(-1), at_actions.unsqueeze(-1))
     product(g3.mT, second, out=dw3)
     torch.sum(g3, -2, out=db3)
-    g2 = product(g3, w3).mul_(second.sign_())  # the sign of a ReLU's output is its slope
+    product(g3, w3, out=g2).mul_(second.sign_())  # the sign of a ReLU's output is its slope
     product(g2.mT, first, out=dw2)
     torch.sum(g2, -2, out=db2)
-    g1 = product(g2, w2).mul_(first.sign_())
-    product(g1.mT, batch.states, out=dw1)
+    product(g2, w2, out=g1).mul_(first.sign_())
+    dw1.copy_(product(batch.states.mT, g1).mT)  # ten times as quick as g1.mT times the states
     torch.sum(g1, -2, out=db1)
     return (losses * weights).mean(-1), td_errors
 
@@ -142,6 +159,7 @@ class ByHand:
         shapes = [p.shape for p in network.parameters()]
         self._gradient = torch.zeros_like(flat.data)
         self._layers, self._slopes = views(flat.data, shapes), views(self._gradient, shapes)
+        self._rooms: tuple[Room, Room] | None = None
         for parameter, piece in zip(network.parameters(), self._layers, strict=True):
             parameter.data = piece
 
@@ -182,7 +200,11 @@ class ByHand:
         """Set the gradient; returns the mean weighted loss and the TD errors ``[B]``."""
         layers = self._tied()
         self.parameters[0].grad = self._gradient  # zero_grad() would have taken it away
-        return gradient_by_hand(layers, self._slopes, self.loss, target, batch, weights, gamma)
+        if self._rooms is None or len(weights) != self._rooms[0][0].shape[0]:
+            self._rooms = room(layers, len(weights)), room(layers, len(weights))
+        return gradient_by_hand(
+            layers, self._slopes, self.loss, target, batch, weights, gamma, self._rooms
+        )
 
 
 class ByAutograd:
