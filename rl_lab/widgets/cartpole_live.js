@@ -233,6 +233,7 @@ function render({ model, el }) {
     canvas.addEventListener(kind, () => (dragging = false));
 
   const table = make("table");
+  const returns = make("div", { class: "rl-scroll", tabindex: "0", role: "region", "aria-label": "Returns so far" }, table);
   const showScores = () => {
     const row = (kind, cells) =>
       make("tr", {}, ...cells.map((text, i) => make(i && kind === "td" ? "td" : "th", { text, scope: kind === "th" ? "col" : i ? undefined : "row" })));
@@ -242,7 +243,7 @@ function render({ model, el }) {
       const cells = [name, list.length, list.at(-1), mean(list).toFixed(1), known?.toFixed(1) ?? "-"];
       return row("td", cells.map(String));
     });
-    table.hidden = !rows.length;
+    returns.hidden = !rows.length;
     table.replaceChildren(
       make("thead", {}, row("th", ["driver", "episodes", "last return", "mean here", "mean of 100, stored"])),
       make("tbody", {}, ...rows),
@@ -257,7 +258,7 @@ function render({ model, el }) {
   );
   showAbout();
   restart();
-  root.append(make("div", { class: "rl-scroll", tabindex: "0", role: "region", "aria-label": "Returns so far" }, table));
+  root.append(returns);
 
   const follow = () => {
     checkpoint.set(model.get("checkpoint"));

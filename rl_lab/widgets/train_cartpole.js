@@ -133,7 +133,7 @@ function render({ model, el }) {
     const style = [0, 1, 2, 3, 4, 5].find((free) => !taken.includes(free));
     current = { settings, label, returns: [], ends: [], style };
     runs.push(current);
-    rows.replaceChildren();
+    rows.hidden = true;
     latest = null;
     order({ kind: "start", settings });
   };
@@ -163,7 +163,7 @@ function render({ model, el }) {
   const clear = () => {
     stop();
     [runs, latest] = [[], null];
-    rows.replaceChildren();
+    rows.hidden = true;
     for (const [key, [name]] of Object.entries(TRAIN_NAMES)) model.set(name, usual[key]);
     model.save_changes();
     refresh(true);
@@ -214,7 +214,7 @@ function render({ model, el }) {
     }
   };
 
-  const rows = make("div", { class: "rl-scroll", tabindex: "0", role: "region", "aria-label": "First rows of the minibatch" });
+  const rows = make("div", { class: "rl-scroll", tabindex: "0", role: "region", "aria-label": "First rows of the minibatch", hidden: true });
   const showRows = (report) => {
     const head = ["position", "speed", "angle", "spin", "action", "reward", "terminal", "age", "target y", "Q(s, a)", "y - Q"];
     const cells = (row) => [
@@ -227,6 +227,7 @@ function render({ model, el }) {
       (row.target - row.error).toFixed(3),
       row.error.toFixed(3),
     ];
+    rows.hidden = false;
     rows.replaceChildren(
       make("p", {
         text: `Update ${report.updates}: loss ${report.loss.toPrecision(4)}, the mean of (y - Q)^2 over ${current.settings.batch} transitions. The first five (states scaled; age in environment steps):`,
