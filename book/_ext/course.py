@@ -140,5 +140,5 @@ def setup(app):
     app.connect("config-inited", follow_repository)
     app.connect("html-page-context", drop_idle_scripts, priority=900)
     app.connect("builder-inited", forget_listings)
-    app.connect("build-finished", finish)
+    app.connect("build-finished", finish, priority=900)  # the theme has its own last steps
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

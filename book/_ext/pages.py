@@ -1,8 +1,9 @@
 """What happens to a page after Sphinx has written it.
 
 The theme and its extensions send every reader everything they have. Here a page keeps the scripts
-and styles that it uses; images get their sizes and load when they come into view; names and roles
-that a screen reader needs are put in; experiments get their scripts. Everything may be done twice.
+that it uses, and all pages share one style sheet (styles.py); images get their sizes and load when
+they come into view; equations wait for the text; names and roles that a screen reader needs are
+put in; experiments get their scripts. Everything may be done twice.
 """
 
 import re
@@ -10,16 +11,14 @@ from pathlib import Path
 
 import imagesize
 from bs4 import BeautifulSoup, Tag
+from styles import join_styles
 
-# A script or style, by a part of its name, and what on a page needs it (None: nothing does).
+# A script, by a part of its name, and what on a page needs it (None: nothing does).
 NEEDED_BY = {
     "scripts/fontawesome": None,  # 1.5 MB; course.css draws the icons
     "sphinx-thebe": None,
     "togglebutton": ".toggle, .admonition.dropdown",
     "design-tabs": ".sd-tab-set",
-    "sphinx-design.min": "[class^=sd-], [class*=' sd-']",
-    "exercise.css": ".exercise, .solution",
-    "mystnb": ".cell",
     "clipboard": "div.highlight pre",
     "copybutton": "div.highlight pre",
     "mathjax": ".math",
@@ -34,19 +33,24 @@ EXPERIMENT = ".rl-experiment[data-experiment]"
 def mend_pages(site: Path) -> None:
     """Mend every page below `site`."""
     options = (site / "_static" / "documentation_options.js").read_text(encoding="utf-8")
-    for page in site.rglob("*.html"):
-        if "_static" in page.relative_to(site).parts:
-            continue
-        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
-        if soup.main:  # the first page of all only leads to book/index.html
-            drop_unused(soup)
-            defer_scripts(soup, options)
-            size_images(soup, page.parent)
-            choose_theme(soup)
-            name_things(soup)
-            offer_text(soup, page)
-            add_experiments(soup, page.parent, site)
-            page.write_text(str(soup), encoding="utf-8")
+    pages = {}
+    for page in sorted(site.rglob("*.html")):
+        if "_static" not in page.relative_to(site).parts:
+            soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+            if soup.main:  # the first page of all only leads to book/index.html
+                pages[page] = soup
+    for page, soup in pages.items():
+        drop_unused(soup)
+        defer_scripts(soup, options)
+        delay_equations(soup)
+        size_images(soup, page.parent)
+        choose_theme(soup)
+        name_things(soup)
+        offer_text(soup, page)
+    join_styles(pages, site)
+    for page, soup in pages.items():
+        add_experiments(soup, page.parent, site)
+        page.write_text(str(soup), encoding="utf-8")
 
 
 # Weight
@@ -58,8 +62,8 @@ def address(tag: Tag) -> str:
 
 
 def drop_unused(soup: BeautifulSoup) -> None:
-    """Remove scripts and styles that nothing on the page uses."""
-    for tag in soup.select("script[src], link[rel=stylesheet], link[rel=preload]"):
+    """Remove scripts that nothing on the page uses."""
+    for tag in soup.select("script[src], link[rel=preload]"):
         part = next((part for part in NEEDED_BY if part in address(tag)), None)
         if part and not (NEEDED_BY[part] and soup.select_one(NEEDED_BY[part])):
             tag.decompose()
@@ -87,6 +91,13 @@ def defer_scripts(soup: BeautifulSoup, options: str) -> None:
             tag.string = f"{' '.join(options.split())} {FROM_A_FOLDER}"
         else:
             tag["defer"] = ""
+
+
+def delay_equations(soup: BeautifulSoup) -> None:
+    """Let math.js fetch MathJax when the page is there to be read."""
+    for tag in soup.select("script[src*='mathjax/tex-chtml']"):
+        tag["data-mathjax"] = tag["src"]
+        tag["src"] = tag["src"].partition("mathjax/")[0] + "math.js"
 
 
 # Images

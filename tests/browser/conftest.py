@@ -111,8 +111,8 @@ class Log:
                 self.outside.append(request.url)
 
         def failed(request):
-            # A film that has enough of a file cuts the request off, which is no failure.
-            if not (request.resource_type == "media" and "ABORTED" in (request.failure or "")):
+            # Cut off by the browser itself, on leaving the page or with enough of a film.
+            if "ERR_ABORTED" not in (request.failure or ""):
                 self.failed.append(f"{request.url}: {request.failure}")
 
         def answered(response):
