@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
-from record import CELL_TIMEOUT, kernel_env, longest_first, make_client
+from record import CELL_TIMEOUT, kernel_env, longest_first, make_client, strip_views
 
 # Root mean square over pixels and channels, of 255. Data moved by 0.1 % give about 1.3,
 # by 1 % about 9; one other letter in a title gives about 10.
@@ -146,6 +146,7 @@ class Cell(IPyNbCell):
         except DeadKernelError:
             self.parent.broken_by = self.name
             self.raise_cell_error("the kernel died in this cell")
+        strip_views(cell.outputs)
         return cell.outputs
 
     def compare_outputs(self, test, ref, skip_compare=None):

@@ -115,6 +115,12 @@ def stderr_cells(notebook) -> list[int]:
     ]
 
 
+def strip_views(outputs) -> None:
+    """Take out the widgets' live views, whose ids are random; their HTML stays."""
+    for output in outputs:
+        output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+
+
 def tidy(notebook) -> None:
     """Remove what changes from run to run or from machine to machine."""
     notebook.metadata = nbformat.from_dict(
@@ -123,6 +129,7 @@ def tidy(notebook) -> None:
     for number, cell in enumerate(notebook.cells):
         cell.setdefault("id", f"cell-{number}")
         cell.metadata.pop("execution", None)
+        strip_views(cell.get("outputs", []))
 
 
 def record(path: Path) -> str:

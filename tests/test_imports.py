@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "rl_lab"
 
 # What each module may import from rl_lab: the diagram in CONTRIBUTING.md.
+EXPERIMENTS = ["cartpole", "divergence", "landing", "learning", "seeds", "tabular"]
 ALLOWED = {
     "utils.common": set(),
     "replay": set(),
@@ -26,7 +27,9 @@ ALLOWED = {
     "plotting": {"stats", "training"},
     "multiseed": {"agents.dqn", "gradients", "networks", "replay", "training"},
     "studies": {"agents.dqn", "envs", "losses", "multiseed", "replay", "training"},
-}
+    "widgets.static": set(),
+    "widgets.base": {"widgets.static"},
+} | {f"widgets.{name}": {"widgets.base"} for name in EXPERIMENTS}
 # Packages that only one module needs.
 ONLY = {"matplotlib": {"plotting"}, "imageio": {"films"}, "joblib": {"studies"}}
 
