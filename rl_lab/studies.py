@@ -245,7 +245,7 @@ def run_study(
     if fresh:
         for path in runs.values():
             path.unlink(missing_ok=True)
-    versions = _machine()["versions"]
+    versions = machine()["versions"]
     todo = [key for key, path in runs.items() if not _is_finished(path, versions)]
     todo.sort(key=lambda run: run[1])  # seed by seed, so that an early stop leaves whole seeds
     if todo:
@@ -293,7 +293,7 @@ def _run_part(
     part = {
         "seconds": round(time.process_time() - start, 1),
         "date": datetime.date.today().isoformat(),
-        "machine": _machine(),
+        "machine": machine(),
         "tables": {
             name: json.loads(table.to_json(orient="split", index=False, double_precision=15))
             for name, table in tables.items()
@@ -376,7 +376,7 @@ def main(study: Study, data: Path) -> None:
     print(run_study(study, data, **vars(args)).credits)
 
 
-def _machine() -> dict:
+def machine() -> dict:
     """Versions and processor: where they match, results repeat exactly."""
     names = ("torch", "gymnasium", "numpy")
     return {

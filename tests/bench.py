@@ -4,7 +4,7 @@ Two things are timed at two sizes of task. A *training step* is: act, step the e
 store, learn from one minibatch. An *update* is the learning alone. The contenders take turns, one
 thread each, and what is counted is the processor's time, not the clock's: a busy machine then
 disturbs little. Medians over the turns are compared. The *floor* is the time of an update's
-matrix products alone.
+matrix products alone. ``--store`` writes the tables and the chart of the book's page.
 """
 
 import os
@@ -12,24 +12,33 @@ import os
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 import argparse
+import csv
+import datetime
 import statistics
 import sys
 import time
 from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 from typing import NamedTuple
 
 import gymnasium as gym
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from stable_baselines3 import DQN
 
 from rl_lab.agents.dqn import DQNAgent
 from rl_lab.multiseed import AgentStack
+from rl_lab.studies import machine
 
+PAGE = Path(__file__).parents[1] / "book" / "performance"  # folder of what the page shows
 TURNS = 7
 SECONDS = 0.5  # of one turn, about
-FILLED = 1_000  # transitions stored before the first update
+STARTS = 1_000  # environment steps before the first update
+STORED = 50_000  # transitions that a minibatch is drawn from, by every contender
 STACKS = (1, 5, 10, 20)
 EPSILON = 0.1  # the same all the time: a random action is cheaper than a greedy one
 
@@ -74,8 +83,8 @@ class Contender:
 
 
 def agents(shape: Shape, n: int) -> list[DQNAgent]:
-    """Return `n` agents that learn from their first FILLED steps on."""
-    return [
+    """Return `n` agents with full replay buffers, that learn from step STARTS on."""
+    made = [
         DQNAgent(
             shape.obs_dim,
             shape.n_actions,
@@ -83,15 +92,22 @@ def agents(shape: Shape, n: int) -> list[DQNAgent]:
             lr=shape.lr,
             epsilon=EPSILON,
             epsilon_min=EPSILON,
-            buffer_size=50_000,
+            buffer_size=STORED,
             batch_size=shape.batch_size,
             target_update_freq=shape.target_period,
-            learning_starts=FILLED,
+            learning_starts=STARTS,
             device="cpu",
             seed=seed,
         )
         for seed in range(n)
     ]
+    rng = np.random.default_rng(0)
+    states = rng.normal(size=(STORED + 1, shape.obs_dim)).astype(np.float32)
+    actions = rng.integers(shape.n_actions, size=STORED)
+    for agent in made:
+        for state, action, after in zip(states, actions, states[1:], strict=False):
+            agent.replay.push(state, action, 1.0, after, False)
+    return made
 
 
 class Walk:
@@ -120,7 +136,7 @@ def dqn_step(shape: Shape):
         for _ in range(rounds):
             agent.update(*walk.step(agent.select_action(walk.state)))
 
-    work(FILLED + 100)
+    work(STARTS + 100)
     return work, agent
 
 
@@ -139,7 +155,7 @@ def stack_step(shape: Shape, n: int):
             if all(due):
                 stack.learn()
 
-    work(FILLED + 20)
+    work(STARTS + 20)
     return work, stack
 
 
@@ -159,8 +175,8 @@ def sb3_step(shape: Shape):
         "MlpPolicy",
         shape.env,
         learning_rate=shape.lr,
-        buffer_size=50_000,
-        learning_starts=FILLED,
+        buffer_size=STORED,
+        learning_starts=STARTS,
         batch_size=shape.batch_size,
         train_freq=1,
         gradient_steps=1,
@@ -171,7 +187,8 @@ def sb3_step(shape: Shape):
         device="cpu",
         seed=0,
     )
-    model.learn(FILLED + 100)
+    model.learn(STARTS + 100)
+    model.replay_buffer.full = True  # draw from all rows, those not yet written too
     return lambda rounds: model.learn(rounds, reset_num_timesteps=False)
 
 
@@ -219,8 +236,8 @@ def jax_update(shape: Shape, n: int):  # noqa: C901 - one program, as JAX wants 
             for k, a, b in zip(keys, sizes, sizes[1:], strict=False)
         ]
         zeros = jax.tree_util.tree_map(jnp.zeros_like, layers)
-        store = jax.random.normal(keys[3], (50_000, 2 * s + 4))
-        actions = jax.random.randint(keys[4], (50_000,), 0, shape.n_actions)
+        store = jax.random.normal(keys[3], (STORED, 2 * s + 4))
+        actions = jax.random.randint(keys[4], (STORED,), 0, shape.n_actions)
         store = store.at[:, -4].set(actions).at[:, -2].set(0.0)
         return store, (layers, layers, zeros, zeros, jnp.zeros(()), keys[0])
 
@@ -294,12 +311,53 @@ def ratios(us: dict[str, float], name: str) -> list[tuple[str, float, float]]:
     return goals
 
 
+def chart(rows: list[dict], path: Path) -> None:
+    """Draw the medians of each shape as bars, with the range over the turns."""
+    figure, axes = plt.subplots(1, 2, figsize=(9.5, 4.6), layout="constrained", sharey=True)
+    for ax, name in zip(axes, SHAPES, strict=True):
+        own = [row for row in rows if row["size"] == name]
+        labels = [row["what"] for row in own]
+        medians = np.array([row["median"] for row in own])
+        spread = [medians - [row["least"] for row in own], [row["most"] for row in own] - medians]
+        colours = ["tab:blue" if "DQNAgent" in w or "stack" in w else "0.6" for w in labels]
+        ax.barh(labels, medians, xerr=spread, color=colours, ecolor="0.2")
+        ax.set(title=name, xlabel="microseconds for one agent")
+    axes[0].invert_yaxis()
+    figure.savefig(path, metadata={"Date": None})
+
+
+def write(path: Path, rows: list[dict]) -> None:
+    """Write rows of one table as CSV."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+
+
+def conditions() -> list[dict]:
+    """Return date, processor and versions, a row each."""
+    here = machine()
+    packages = ("stable-baselines3", "jax", "jaxlib")
+    facts = {
+        "date": datetime.date.today().isoformat(),
+        "processor": here["processor"],
+        "threads": "one",
+        **here["versions"],
+        **{name: version(name) for name in packages},
+    }
+    return [{"what": name, "value": value} for name, value in facts.items()]
+
+
 def main() -> int:
     """Print the table of each shape and its ratios."""
     parser = argparse.ArgumentParser(description="Time the training core beside its rivals.")
     parser.add_argument("--shapes", nargs="+", default=[*SHAPES], choices=SHAPES)
+    parser.add_argument("--store", action="store_true", help="write what the book's page shows")
     args = parser.parse_args()
+    if args.store and args.shapes != [*SHAPES]:
+        parser.error("--store needs both shapes")
     torch.set_num_threads(1)
+    times, goals = [], []
     for name in args.shapes:
         shape = SHAPES[name]
         found = contenders(shape)
@@ -308,15 +366,25 @@ def main() -> int:
                 contender.turn()
         print(f"\n{name}: {shape.env}, hidden {shape.hidden_dim}, batch {shape.batch_size}")
         for label, contender in found.items():
+            least, most = min(contender.times), max(contender.times)
             print(
-                f"  {label:<26} {contender.median:7.0f} us an agent"
-                f"   ({min(contender.times):.0f} to {max(contender.times):.0f})"
+                f"  {label:<26} {contender.median:7.0f} us an agent   ({least:.0f} to {most:.0f})"
             )
+            numbers = dict(median=contender.median, least=least, most=most)
+            times.append(dict(size=name, what=label) | {k: round(v) for k, v in numbers.items()})
         us = {label: contender.median for label, contender in found.items()}
-        goals = ratios(us, name)
-        for label, ratio, goal in goals:
+        for label, ratio, goal in ratios(us, name):
             verdict = "met" if ratio <= goal else "missed"
             print(f"  {label:<40} {ratio:5.2f}, goal {goal}: {verdict}")
+            goals.append(
+                dict(size=name, ratio=label, found=f"{ratio:.2f}", goal=goal, verdict=verdict)
+            )
+    if args.store:
+        PAGE.mkdir(exist_ok=True)
+        write(PAGE / "times.csv", times)
+        write(PAGE / "ratios.csv", goals)
+        write(PAGE / "conditions.csv", conditions())
+        chart(times, PAGE / "times.svg")
     return 0
 
 

@@ -58,7 +58,7 @@ def test_a_short_prefix_repeats_the_stored_run():
     stored = result.tables["episodes"].query(
         "arm == 'recipe' and seed in @seeds and env_steps <= @steps"
     )
-    here = json.loads(json.dumps(studies._machine()))
+    here = json.loads(json.dumps(studies.machine()))
     if here == {key: result.manifest[key] for key in here}:
         for column in ("seed", "env_steps", "return"):
             assert again[column].tolist() == stored[column].tolist()

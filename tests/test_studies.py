@@ -109,9 +109,9 @@ def test_only_what_is_new_in_a_study_is_run(tmp_path):
 def test_parts_of_other_versions_are_not_mixed_in(tmp_path, monkeypatch):
     run(toy_study(), tmp_path)
     CALLS.clear()
-    machine = studies._machine()
+    machine = studies.machine()
     machine["versions"] |= {"torch": "9.9.9"}
-    monkeypatch.setattr(studies, "_machine", lambda: machine)
+    monkeypatch.setattr(studies, "machine", lambda: machine)
     assert run(toy_study(), tmp_path).manifest["versions"]["torch"] == "9.9.9"
     assert len(CALLS) == 6
 
