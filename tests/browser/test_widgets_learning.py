@@ -1,0 +1,258 @@
+"""Replay, moving target and seeds in a real browser: they compute what the chapters compute."""
+
+import base64
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from rl_lab.stats import iqm
+from rl_lab.studies import curves, load_study
+from rl_lab.widgets import static
+from rl_lab.widgets.seeds import ARMS, HowManySeeds
+
+pytestmark = pytest.mark.slow
+
+EXPERIMENTS = [HowManySeeds]
+SEEDS = "[data-experiment=how_many_seeds]"
+MODEL = "document.querySelector('.rl-experiment').model"
+# Draws that a test decides: what makeRandom returns, from a list of whole numbers.
+GIVEN = "const given = (list) => { let i = 0; return { integer: () => list[i++] }; };"
+
+
+@pytest.fixture
+def code(browser):
+    """Open a page that holds all functions of an experiment, and no experiment."""
+    pages = []
+
+    def load(experiment):
+        pages.append(browser.new_page())
+        pages[-1].add_script_tag(content=static.EXPORT.sub("", static.module_source(experiment)))
+        pages[-1].add_script_tag(content=GIVEN)
+        return pages[-1]
+
+    yield load
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open experiments in a page of their own, from a folder; returns the page."""
+    contexts = []
+    (tmp_path / "loader.js").write_text(static.loader_script(), encoding="utf-8")
+    (tmp_path / "style.css").write_text(static.stylesheet(), encoding="utf-8")
+
+    def open_page(*experiments, width=1280, **options):
+        scripts = {e.NAME: static.classic_script(e.NAME) for e in experiments}
+        scripts |= {
+            f"data-{name}": static.asset_script(name) for e in experiments for name in e.ASSETS
+        }
+        for name, text in scripts.items():
+            (tmp_path / f"{name}.js").write_text(text, encoding="utf-8")
+        head = "".join(f'<script defer src="{name}.js"></script>' for name in [*scripts, "loader"])
+        html = (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Test</title>'
+            f'<link rel="stylesheet" href="style.css">{head}</head><body><main><h1>Test</h1>'
+            f"{''.join(e.html() for e in experiments)}</main></body></html>"
+        )
+        (tmp_path / "page.html").write_text(html, encoding="utf-8")
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints = []
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
+        page.goto((tmp_path / "page.html").as_uri())
+        page.wait_for_function(
+            "n => document.querySelectorAll('.rl-status').length === n", arg=len(experiments)
+        )
+        return page
+
+    yield open_page
+    for context in contexts:
+        for page in context.pages:
+            assert page.complaints == []
+        context.close()
+
+
+def status(page, place):
+    return page.locator(f"{place} .rl-status").inner_text()
+
+
+def wait_for_status(page, place, pattern, timeout=10_000):
+    page.wait_for_function(
+        "([place, pattern]) => new RegExp(pattern).test("
+        "document.querySelector(`${place} .rl-status`).textContent)",
+        arg=[place, pattern],
+        timeout=timeout,
+    )
+
+
+def pixels(page, place):
+    page.wait_for_timeout(100)  # drawn in the next frame
+    return page.locator(f"{place} canvas").screenshot()
+
+
+def tab_to(page, name):
+    """Reach a button by the tabulator alone."""
+    for _ in range(20):
+        if page.evaluate("document.activeElement.textContent") == name:
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"the tabulator does not reach {name}")
+
+
+# How many seeds
+
+
+@pytest.fixture(scope="module")
+def study():
+    """The stored study: evaluations [steps, seeds] and final returns [seeds], by arm."""
+    tables = load_study(static.DATA / "replay_target").tables
+    final = {arm: rows["return"].to_numpy() for arm, rows in tables["final"].groupby("arm")}
+    return curves(tables["evals"], "return"), final
+
+
+def test_the_page_reads_the_stored_study(code, study):
+    evals, final = study
+    found = code("how_many_seeds").evaluate(
+        """(files) => {
+          const bytes = (coded) => Uint8Array.from(atob(coded), (c) => c.charCodeAt(0));
+          const views = files.map((coded) => new DataView(bytes(coded).buffer));
+          return Object.fromEntries(readArms(...views));
+        }""",
+        [base64.b64encode(static.asset_path(n).read_bytes()).decode() for n in HowManySeeds.ASSETS],
+    )
+    assert tuple(found) == ARMS
+    for arm in ARMS:
+        assert found[arm]["steps"] == list(evals[arm].index)
+        np.testing.assert_array_equal(np.transpose(found[arm]["curves"]), evals[arm])
+        np.testing.assert_allclose(found[arm]["area"], evals[arm].mean(), rtol=1e-12)
+        np.testing.assert_array_equal(found[arm]["final"], final[arm])
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 7, 30])
+def test_its_inter_quartile_mean_and_band_are_those_of_the_library(code, n):
+    rng = np.random.default_rng(n)
+    rows = rng.uniform(0, 500, (n, 3))
+    draws = rng.integers(n, size=(200, n))
+    page = code("how_many_seeds")
+    found = page.evaluate(
+        "rows => rows[0].map((_, p) => iqm(rows.map((r) => r[p])))", rows.tolist()
+    )
+    np.testing.assert_allclose(found, iqm(rows), rtol=1e-12)
+    band = page.evaluate(
+        "([rows, draws]) => bootstrapBand(rows, 200, given(draws))",
+        [rows.tolist(), draws.ravel().tolist()],
+    )
+    resampled = iqm(rows[draws], axis=1)  # [200, 3]
+    np.testing.assert_allclose(
+        [band["low"], band["high"]], np.quantile(resampled, [0.025, 0.975], axis=0), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_the_share_that_mislead_is_the_chapters(code, study, k):
+    _, final = study
+    page = code("how_many_seeds")
+    better, worse = final["both"], final["replay only"]
+    assert iqm(better) > iqm(worse)
+    draws = np.random.default_rng(0).integers(30, size=(2_000, 2, k))
+    a, b = iqm(better[draws[:, 0]], axis=1), iqm(worse[draws[:, 1]], axis=1)
+    expected = (a < b).mean() + (a == b).mean() / 2
+    for order in ((0, 1), (1, 0)):
+        arms = [[better, worse][i].tolist() for i in order]
+        given = draws[:, list(order)].ravel().tolist()
+        found = page.evaluate(
+            "([arms, k, draws]) => misled(arms, k, 2000, given(draws))", [arms, k, given]
+        )
+        assert found == pytest.approx(expected, abs=1e-12)
+    own = page.evaluate("([arms, k]) => misled(arms, k, 4000, makeRandom(1))", [arms, k])
+    assert own == pytest.approx(expected, abs=0.05)
+
+
+def test_a_tie_of_the_winners_counts_as_shared(code):
+    means = [[3, 3, 1], [3, 2, 1], [1, 3, 3], [2, 2, 2]]
+    found = code("how_many_seeds").evaluate("list => list.map((m) => wrongWinner(m, 0))", means)
+    np.testing.assert_allclose(found, [1 / 2, 0, 1, 2 / 3])
+
+
+def test_studies_are_drawn_by_keyboard_and_by_mouse(show):
+    page = show(HowManySeeds())
+    assert "replay only wins, which is what all 30 seeds say" in status(page, SEEDS)
+    before = pixels(page, SEEDS)
+    tab_to(page, "Draw a study")
+    page.keyboard.press("Enter")
+    assert "Study 2, 3 seeds per arm" in status(page, SEEDS)
+    assert pixels(page, SEEDS) != before
+    page.get_by_role("button", name="Draw many").click()
+    wait_for_status(page, SEEDS, "Study 5,")
+    page.get_by_role("button", name="Pause").click()
+    state = page.evaluate(f"{MODEL}.get('state')")
+    assert state["studies"] >= 5 and 0 <= state["wrong"] <= state["studies"]
+    page.get_by_label("Seeds per arm").press("ArrowRight")
+    assert "Study 1, 4 seeds per arm" in status(page, SEEDS)
+    page.get_by_label("Measure").select_option("final")
+    assert "both wins" in status(page, SEEDS) or "all 30 seeds say both" in status(page, SEEDS)
+    page.get_by_label("target only").check()
+    assert page.evaluate(f"{MODEL}.get('arms')") == ["both", "replay only", "target only"]
+    assert page.locator(f"{SEEDS} tbody tr").count() == 3
+    for arm in ("both", "replay only"):
+        page.get_by_label(arm, exact=True).uncheck()
+    assert "at least two arms" in status(page, SEEDS)
+    page.get_by_role("button", name="Reset").click()
+    assert page.get_by_label("Seeds per arm").input_value() == "3"
+    assert pixels(page, SEEDS) == before
+
+
+def test_the_seed_that_the_text_names_misleads_with_three_and_with_ten(show):
+    page = show(HowManySeeds(seed=13))
+    assert "both wins, which is wrong: all 30 seeds say replay only" in status(page, SEEDS)
+    page.evaluate(f"{MODEL}.set('k', 10)")  # as a kernel does
+    assert page.get_by_label("Seeds per arm").input_value() == "10"
+    assert "both wins, which is wrong" in status(page, SEEDS)
+    page.get_by_label("Seeds per arm").fill("2")
+    assert "no interval" in page.locator(f"{SEEDS} tbody").inner_text()
+
+
+# All of them
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: e.NAME)
+def test_the_module_renders_in_a_kernels_page_and_can_be_removed(show, experiment):
+    page = show(experiment())
+    left = page.evaluate(
+        """async (source) => {
+          const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+          const { default: module } = await import(url);
+          const { model } = document.querySelector(".rl-experiment");
+          const el = document.createElement("div");
+          document.querySelector("main").append(el);
+          const destroy = await module.render({ model, el });
+          const shown = el.querySelectorAll("canvas").length;
+          destroy();
+          el.remove();
+          model.set("seed", 3); // nobody listens to it here any more
+          return shown;
+        }""",
+        static.module_source(experiment.NAME),
+    )
+    assert left == 1
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_are_accessible_and_fit(show, width, scheme):
+    page = show(*(e() for e in EXPERIMENTS), width=width, color_scheme=scheme)
+    page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response
+    assert [
+        (rule["id"], [n["html"][:150] for n in rule["nodes"]]) for rule in found["violations"]
+    ] == []
+    for experiment in EXPERIMENTS:
+        place = f"[data-experiment={experiment.NAME}]"
+        assert page.locator(f"{place} canvas").get_attribute("aria-label")
+        assert page.locator(f"{place} .rl-summary").count() == 0  # the view has taken its place
+        assert page.locator(f"{place} .rl-unseen").first.inner_text()
