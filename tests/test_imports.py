@@ -27,6 +27,7 @@ ALLOWED = {
     "plotting": {"stats", "training"},
     "multiseed": {"agents.dqn", "gradients", "networks", "replay", "training"},
     "studies": {"agents.dqn", "envs", "losses", "multiseed", "replay", "training"},
+    "widgets.live": set(),
     "widgets.static": set(),
     "widgets.base": {"widgets.static"},
 } | {f"widgets.{name}": {"widgets.base"} for name in EXPERIMENTS}
