@@ -29,5 +29,5 @@ def test_the_page_says_that_a_kernel_is_needed():
 
 @pytest.mark.parametrize("controls", [dict(seeds=(1, 9)), dict(k=object())])
 def test_each_argument_needs_a_control(controls):
-    with pytest.raises(ValueError, match="argument: 'k'|to a widget"):
+    with pytest.raises(ValueError, match=r"argument: 'k'|to a widget"):
         Live(lambda k: None, "draw k seeds", **controls)
