@@ -1,19 +1,26 @@
 """Replay, moving target and seeds in a real browser: they compute what the chapters compute."""
 
 import base64
+import re
 
 import numpy as np
 import pytest
+import torch
 from axe_playwright_python.sync_playwright import Axe
 
+from rl_lab.agents.dqn import DQNAgent
+from rl_lab.envs import Chain, optimal_q
+from rl_lab.replay import Draw, ReplayBuffer
 from rl_lab.stats import iqm
 from rl_lab.studies import curves, load_study
 from rl_lab.widgets import static
+from rl_lab.widgets.learning import MovingTarget
 from rl_lab.widgets.seeds import ARMS, HowManySeeds
 
 pytestmark = pytest.mark.slow
 
-EXPERIMENTS = [HowManySeeds]
+EXPERIMENTS = [HowManySeeds, MovingTarget]
+TARGET = "[data-experiment=moving_target]"
 SEEDS = "[data-experiment=how_many_seeds]"
 MODEL = "document.querySelector('.rl-experiment').model"
 # Draws that a test decides: what makeRandom returns, from a list of whole numbers.
@@ -214,6 +221,160 @@ def test_the_seed_that_the_text_names_misleads_with_three_and_with_ten(show):
     assert "both wins, which is wrong" in status(page, SEEDS)
     page.get_by_label("Seeds per arm").fill("2")
     assert "no interval" in page.locator(f"{SEEDS} tbody").inner_text()
+
+
+# Moving target
+
+
+class GivenDraws(ReplayBuffer):
+    """A `ReplayBuffer` whose draws a test decides."""
+
+    def __init__(self, capacity, draws):
+        super().__init__(capacity)
+        self.draws = iter(draws)
+
+    def draw(self, batch_size):
+        slots = next(self.draws)
+        return Draw(self.gather(slots), torch.ones(batch_size), slots)
+
+
+def weights(network):
+    return [parameter.detach().flatten().tolist() for parameter in network.parameters()]
+
+
+def test_the_corridor_and_its_values_are_those_of_the_library(code):
+    page = code("moving_target")
+    chain = Chain(10, slip=0.1)
+    found = page.evaluate("corridorOptimum()")
+    np.testing.assert_allclose(found, optimal_q(chain.P, 0.95), rtol=0, atol=1e-9)
+    for cell, actions in chain.P.items():
+        for action, ((_, *planned), _) in actions.items():
+            move = page.evaluate("([s, a]) => corridorMove(s, a)", [cell, action])
+            assert [move["next"], move["reward"], move["done"]] == planned
+
+
+@pytest.mark.parametrize(("period", "tau"), [(1, 1.0), (3, 1.0), (1, 0.2)])
+def test_online_and_target_network_follow_those_of_dqn_agent(code, period, tau):
+    rng = np.random.default_rng(5)
+    updates = 8
+    draws = [rng.integers(16 + i, size=16) for i in range(updates)]
+    settings = dict(hidden_dim=32, lr=1e-3, gamma=0.95, batch_size=16, learning_starts=16)
+    refresh = dict(target_update_freq=period, tau=tau)
+    store = GivenDraws(100, draws)
+    agent = DQNAgent(1, 2, **settings, **refresh, replay=store, device="cpu", seed=0)
+    begun = weights(agent.online)
+    place = np.linspace(-1, 1, 10, dtype=np.float32)[:, None]
+    walk = []
+    for _ in range(15 + updates):
+        state, action, after = (int(n) for n in rng.integers([10, 2, 10]))
+        done = state == 9 and action == 1
+        walk.append([state, action, float(done), after, done])
+        agent.update(place[state], action, float(done), place[after], done)
+    found = code("moving_target").evaluate(
+        """([settings, begun, walk, draws]) => {
+          const learner = new CorridorLearner({ ...settings, seed: 0 });
+          for (const network of [learner.online, learner.target])
+            network.layers.forEach(({ weight, bias }, depth) => {
+              weight.set(begun[2 * depth]);
+              bias.set(begun[2 * depth + 1]);
+            });
+          learner.sampling = given(draws);
+          for (const transition of walk) learner.observe(...transition);
+          const all = (network) => network.layers.flatMap((l) => [[...l.weight], [...l.bias]]);
+          const { updates, copies } = learner;
+          return { online: all(learner.online), target: all(learner.target), updates, copies,
+                   values: learner.values(learner.target) };
+        }""",
+        [{"period": period, "tau": tau}, begun, walk, np.concatenate(draws).tolist()],
+    )
+    assert (found["updates"], found["copies"]) == (updates, updates // period)
+    for name in ("online", "target"):
+        for mine, theirs in zip(found[name], weights(getattr(agent, name)), strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-5)
+    if period > 1:
+        assert found["online"] != found["target"]
+    with torch.no_grad():
+        expected = agent.target(torch.from_numpy(place))
+    np.testing.assert_allclose(found["values"], expected, rtol=0, atol=1e-5)
+
+
+LATE = """([period, tau, seeds]) => seeds.map((seed) => {
+  const exact = corridorOptimum();
+  const learner = new CorridorLearner({ period, tau, seed });
+  const errors = [];
+  while (learner.stored.length < 4000) {
+    learner.step();
+    if (learner.stored.length > 3000 && learner.stored.length % 100 === 0)
+      errors.push(learner.error(learner.online, exact));
+  }
+  return errors.reduce((sum, error) => sum + error, 0) / errors.length;
+})"""
+
+
+@pytest.mark.parametrize("arm", ["period 1,000", "tau 0.02"])
+def test_it_ends_where_the_stored_study_ends(code, arm):
+    stored = curves(load_study(static.DATA / "chain").tables["errors"], "rms")[arm]
+    ends = stored.loc[3_100:].mean()
+    kind, number = arm.split()
+    period, tau = (1_000, 1) if kind == "period" else (1, float(number))
+    found = code("moving_target").evaluate(LATE, [period, tau, [0, 1, 2]])
+    assert ends.min() < np.mean(found) < ends.max()
+
+
+def test_the_seed_that_the_text_names_runs_away_and_comes_back(code):
+    largest = """(period) => {
+      const exact = corridorOptimum();
+      const learner = new CorridorLearner({ period, tau: 1, seed: 29 });
+      const errors = Array.from({ length: 1000 }, () => {
+        learner.step();
+        return learner.error(learner.online, exact);
+      });
+      return [Math.max(...errors), errors.at(-1)];
+    }"""
+    page = code("moving_target")
+    (worst, last), (steady, _) = page.evaluate(largest, 1), page.evaluate(largest, 10)
+    assert worst > 2 and last < 0.5
+    assert steady < 1
+
+
+def test_the_target_waits_for_its_copy(show):
+    page = show(MovingTarget())
+    assert "environment step 400, 385 updates, 3 copies, the last 85 updates" in status(
+        page, TARGET
+    )
+    target = re.compile(r"target (\d\.\d+)")
+    before, picture = target.search(status(page, TARGET))[1], pixels(page, TARGET)
+    tab_to(page, "Step")
+    for _ in range(14):
+        page.keyboard.press("Enter")
+    assert "399 updates, 3 copies" in status(page, TARGET)
+    assert target.search(status(page, TARGET))[1] == before
+    page.keyboard.press("Enter")
+    assert "400 updates, 4 copies, the last 0 updates" in status(page, TARGET)
+    after = status(page, TARGET)
+    assert target.search(after)[1] != before
+    assert target.search(after)[1] == re.search(r"online (\d\.\d+)", after)[1]
+    assert pixels(page, TARGET) != picture
+
+
+def test_runs_of_other_targets_stay_for_comparison(show):
+    page = show(MovingTarget(speed=400.0))
+    opened = pixels(page, TARGET)
+    page.get_by_label("Action shown").select_option("left")
+    assert pixels(page, TARGET) != opened
+    page.get_by_label("Period C").select_option("1")
+    assert "period 1, seed 0: environment step 0, 0 updates" in status(page, TARGET)
+    page.get_by_role("button", name="Play").click()
+    wait_for_status(page, TARGET, r"environment step [1-9]\d\d")
+    page.get_by_role("button", name="Pause").click()
+    page.evaluate(f"{MODEL}.set('refresh', 'soft')")  # as a kernel does
+    assert "tau 0.02, seed 0" in status(page, TARGET)
+    assert not page.get_by_label("Period C").is_visible()
+    page.get_by_label("Seed").press("ArrowRight")
+    assert "tau 0.02, seed 1: environment step 0" in status(page, TARGET)
+    page.get_by_role("button", name="Reset").click()
+    assert pixels(page, TARGET) == opened
+    assert page.get_by_label("Period C").input_value() == "100"
 
 
 # All of them

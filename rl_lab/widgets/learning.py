@@ -1,0 +1,44 @@
+"""What DQN learns from, in the page: a ring of transitions, and a target that holds still."""
+
+import traitlets
+
+from rl_lab.widgets.base import Experiment
+
+
+class MovingTarget(Experiment):
+    """A network that learns the corridor of the chapter, beside its target and the exact values.
+
+    A reader sees the value of a step in each of the ten cells three times: by the online
+    network, by the target network and exactly; and the error against Q* over environment
+    steps, run after run in one chart. Try: play with period 100 and watch the target jump;
+    then period 1,000, then 1, which is no target network; then a soft copy.
+
+    The corridor, the network and all settings are those of ``book/studies/chain.py``: 4,000
+    environment steps of a random walk, an update after each, two hidden layers of 32 units
+    that read the position.
+
+    Attributes:
+        refresh: ``"hard"`` copies after every `period` updates, ``"soft"`` ones by `tau`.
+        period: updates between two hard copies; 1 is no target network.
+        tau: share of the online weights that each update copies.
+        action: whose values are drawn.
+        speed: updates per second.
+        seed: of weights, walk and minibatches.
+        state: after each complete run, ``{"runs": [...]}``: label and last error of each.
+    """
+
+    NAME = "moving_target"
+    TITLE = "A moving target"
+    SUMMARY = (
+        "On the left, the value of a step in each cell of the corridor: exactly, by the online "
+        "network, and by the target network that it chases. On the right, the error against the "
+        "exact values while it learns. Press Play, and change the period of the copies, or make "
+        "them soft; the curves of earlier runs stay."
+    )
+
+    refresh = traitlets.Enum(["hard", "soft"], "hard").tag(sync=True)
+    period = traitlets.Int(100, min=1, max=4_000).tag(sync=True)
+    tau = traitlets.Float(0.02, min=1e-4, max=1.0).tag(sync=True)
+    action = traitlets.Enum(["right", "left"], "right").tag(sync=True)
+    speed = traitlets.Float(100.0, min=1.0, max=1_000.0).tag(sync=True)
+    seed = traitlets.Int(0, min=0, max=2**30 - 1).tag(sync=True)
