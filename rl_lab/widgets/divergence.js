@@ -172,12 +172,13 @@ function render({ model, el }) {
     const outside = run.weights.some((value) => Math.abs(value) > 10 ** HIGHEST) ? " The line leaves the chart at the top." : "";
     say(`${parts.join("; ")}.${next}${outside}`, now);
     model.set("state", { weight: w, factor: growth.factor, threshold: growth.threshold });
-    model.save_changes();
+    save();
   };
 
+  const save = () => bar.playing() || model.save_changes(); // not sixty times a second to a kernel
   const change = (name) => (value) => {
     model.set(name, value);
-    model.save_changes();
+    save();
   };
   const range = (name, label, min, max, step, format) =>
     makeRange({ label, min, max, step, value: opening[name], format, onInput: change(name) });
@@ -212,6 +213,7 @@ function render({ model, el }) {
     },
     onChange: (playing) => {
       if (playing && model.get("update") >= UPDATES) move(0);
+      save();
     },
     names: { step: "One update" },
   });

@@ -169,9 +169,13 @@ function drawSquare(context, { x, y, cx, cy, side, small, letter }, colors, row)
       context.stroke();
     }
   });
-  context.font = `bold ${colors.font(small)}`;
-  context.fillStyle = heat(Math.max(row[0], row[3]), colors).text;
-  context.fillText(letter, x + 0.13 * side, y + 0.12 * side);
+  context.beginPath();
+  context.arc(x + 0.14 * side, y + 0.14 * side, 0.65 * small, 0, 2 * Math.PI);
+  context.fillStyle = colors.background;
+  context.fill();
+  context.font = `bold ${colors.font(small - 2)}`;
+  context.fillStyle = colors.text;
+  context.fillText(letter, x + 0.14 * side, y + 0.145 * side);
 }
 
 function render({ model, el }) {
@@ -278,7 +282,7 @@ function render({ model, el }) {
     say(`${about}${parts.join("; ")}.`, now);
     if (values.open) showValues();
     model.set("state", { steps: learner.steps, distance: distance() });
-    model.save_changes();
+    if (!bar.playing()) model.save_changes(); // not sixty times a second to a kernel
   };
   const tell = () => {
     if (!last) return "";
@@ -355,6 +359,7 @@ function render({ model, el }) {
       model.save_changes();
       start(model.get("steps"));
     },
+    onChange: (playing) => playing || model.save_changes(),
   });
   const button = (label, action) =>
     bar.element.append(makeButton({ label, onClick: () => (bar.pause(), action()) }));

@@ -66,7 +66,7 @@ class BinnedCartPole(Experiment):
     """
 
     NAME = "bins"
-    TITLE = "How much of a table is ever visited?"
+    TITLE = "A table for CartPole"
     SUMMARY = (
         "A grid of the pole's angle and angular velocity, in k bins each, with the bins that a "
         "player visited; beside it the visited share of all entries, and the returns of the "

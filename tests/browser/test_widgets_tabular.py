@@ -218,7 +218,9 @@ def test_the_lake_obeys_mouse_and_keyboard(show):
     assert "slippery off" in status(page)
     button(page, "Play").click()
     wait_for_status(page, r"Environment step 2[2-9],")
-    button(page, "Pause").click()
+    page.evaluate(f"() => {{ {MODEL}.on('change', () => (window.saved = {MODEL}.get('state'))) }}")
+    button(page, "Pause").click()  # only now the kernel hears of it
+    assert f"Environment step {page.evaluate('window.saved.steps'):,}:" in status(page)
     assert all(now != then for now, then in zip(pictures(page), opened, strict=True))
     button(page, "Empty table").click()
     assert "Environment step 0: " in status(page) and "arrows right on 0 of 11" in status(page)
