@@ -110,8 +110,8 @@ function render({ model, el }) {
       const now = settings();
       const x = Array.from({ length: 101 }, (_, i) => 0.5 + i / 200);
       const y = x.map((gamma) => twoStateGrowth({ ...now, gamma }).factor);
-      const low = Math.min(0.9, ...y);
-      const high = Math.max(1.05, ...y);
+      const low = Math.min(0.99, ...y);
+      const high = Math.max(1.005, ...y);
       const yRange = [low, high];
       const series = [{ label: "factor per update", x, y, style: 0 }];
       const { threshold } = growth;
@@ -160,7 +160,7 @@ function render({ model, el }) {
     showHand();
     const at = model.get("update");
     const w = run.weights[at];
-    const fate = growth.factor > 1 + 1e-9 ? "explodes" : growth.factor < 1 - 1e-9 ? "decays" : "stays";
+    const fate = growth.factor > 1 + 1e-9 ? "grows without end" : growth.factor < 1 - 1e-9 ? "decays" : "stays as it is";
     const parts = [`After ${at.toLocaleString("en")} updates w = ${powerOfTen(w)}`, `factor ${growth.factor.toFixed(4)} per update: the weight ${fate}`];
     let next = "";
     if (at < UPDATES) {

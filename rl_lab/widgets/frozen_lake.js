@@ -156,7 +156,7 @@ function drawSquare(context, { x, y, cx, cy, side, small, letter }, colors, row)
     const [dx, dy] = MOVES[a];
     context.fillStyle = text;
     context.font = `${value === top && told ? "bold " : ""}${colors.font(small)}`;
-    context.fillText(value.toFixed(2).replace(/^0/, ""), cx + 0.35 * side * dx, cy + 0.385 * side * dy);
+    context.fillText(value.toFixed(2).replace(/^0/, "").replace(/^1.00$/, "1.0"), cx + 0.35 * side * dx, cy + 0.385 * side * dy);
     if (value === top && told) {
       const at = (along, across) =>
         [cx + side * (along * dx + across * dy), cy + side * (along * dy - across * dx)];

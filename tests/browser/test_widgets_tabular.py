@@ -444,7 +444,7 @@ def test_a_longer_period_only_slows_it_down(code):
 
 def test_divergence_obeys_mouse_and_keyboard(show):
     page = show(Divergence())
-    assert "w = 4.5 x 10^11; factor 1.0272 per update: the weight explodes" in status(page)
+    assert "w = 4.5 x 10^11; factor 1.0272 per update: the weight grows without end" in status(page)
     note = page.locator(".rl-note")
     assert "[(6 - 4 x 0.1) x 0.99 - 5] = 1.0272" in note.inner_text()
     assert "5 / (6 - 4 x 0.1) = 0.893" in note.inner_text()
