@@ -42,3 +42,42 @@ class MovingTarget(Experiment):
     action = traitlets.Enum(["right", "left"], "right").tag(sync=True)
     speed = traitlets.Float(100.0, min=1.0, max=1_000.0).tag(sync=True)
     seed = traitlets.Int(0, min=0, max=2**30 - 1).tag(sync=True)
+
+
+class ReplayRing(Experiment):
+    """A replay buffer that fills with the CartPole transitions of a random player.
+
+    A reader sees the ring with its episodes, the slots of the latest minibatch and the one
+    that is overwritten next; the correlation of rows within minibatches, taken in a row and
+    drawn; the ages of the draws beside what is expected; and what a minibatch is worth in
+    independent transitions. Try: watch the hand come round and overwrite the oldest
+    episode; then a capacity of 50, then of 10,000.
+
+    The measures are those of the chapter on replay. A minibatch of each kind is taken after
+    every `batch` environment steps, so that those in a row do not overlap.
+
+    Attributes:
+        capacity: slots of the ring.
+        batch: rows of a minibatch.
+        feature: of the state, whose correlation and worth are shown.
+        speed: environment steps per second.
+        seed: of the player, and of the draws.
+        state: ``{"env_steps": so far, "minibatches": drawn}``.
+    """
+
+    NAME = "replay_ring"
+    TITLE = "A ring of memories"
+    SUMMARY = (
+        "A ring of slots fills with CartPole transitions, episode by episode, and a hand shows "
+        "which slot is overwritten next; dots mark the slots of the latest minibatch. Below, the "
+        "correlation of rows in a minibatch, near one for neighbours in a row and near zero for "
+        "drawn ones, and the ages of what was drawn. Change capacity and batch size."
+    )
+
+    capacity = traitlets.Int(300, min=4, max=10_000).tag(sync=True)
+    batch = traitlets.Int(32, min=2, max=128).tag(sync=True)
+    feature = traitlets.Enum(
+        ["cart position", "cart velocity", "pole angle", "angular velocity"], "pole angle"
+    ).tag(sync=True)
+    speed = traitlets.Float(50.0, min=1.0, max=1_000.0).tag(sync=True)
+    seed = traitlets.Int(0, min=0, max=2**30 - 1).tag(sync=True)

@@ -14,13 +14,14 @@ from rl_lab.replay import Draw, ReplayBuffer
 from rl_lab.stats import iqm
 from rl_lab.studies import curves, load_study
 from rl_lab.widgets import static
-from rl_lab.widgets.learning import MovingTarget
+from rl_lab.widgets.learning import MovingTarget, ReplayRing
 from rl_lab.widgets.seeds import ARMS, HowManySeeds
 
 pytestmark = pytest.mark.slow
 
-EXPERIMENTS = [HowManySeeds, MovingTarget]
+EXPERIMENTS = [HowManySeeds, MovingTarget, ReplayRing]
 TARGET = "[data-experiment=moving_target]"
+RING = "[data-experiment=replay_ring]"
 SEEDS = "[data-experiment=how_many_seeds]"
 MODEL = "document.querySelector('.rl-experiment').model"
 # Draws that a test decides: what makeRandom returns, from a list of whole numbers.
@@ -221,6 +222,124 @@ def test_the_seed_that_the_text_names_misleads_with_three_and_with_ten(show):
     assert "both wins, which is wrong" in status(page, SEEDS)
     page.get_by_label("Seeds per arm").fill("2")
     assert "no interval" in page.locator(f"{SEEDS} tbody").inner_text()
+
+
+# Replay
+
+
+def test_the_ring_writes_and_ages_as_the_library_does(code):
+    n_pushed, capacity = 23, 7
+    library = ReplayBuffer(capacity)
+    slots = [library.push([i], 0, 0.0, [i], False) for i in range(n_pushed)]
+    found = code("replay_ring").evaluate(
+        """([n, capacity]) => {
+          const ring = new Ring(capacity);
+          const sizes = [];
+          for (let i = 0; i < n; i += 1) {
+            ring.push(i);
+            sizes.push(ring.size);
+          }
+          const ages = ring.items.map((_, slot) => ring.age(slot));
+          return { items: ring.items, ages, sizes, drawn: ring.draw(3, given([2, 0, 2])) };
+        }""",
+        [n_pushed, capacity],
+    )
+    kept = library.gather(np.arange(capacity)).states[:, 0].int().tolist()
+    assert found["items"] == kept
+    assert found["ages"] == [(slots[-1] - slot) % capacity for slot in range(capacity)]
+    assert sorted(found["ages"]) == list(range(capacity))
+    assert found["sizes"] == [min(i + 1, capacity) for i in range(n_pushed)]
+    assert found["drawn"] == [2, 0, 2]
+
+
+def test_correlation_and_worth_are_those_of_the_chapter(code):
+    rng = np.random.default_rng(3)
+    states = rng.normal(size=(12, 32, 4)).cumsum(axis=1)
+    found = code("replay_ring").evaluate(
+        """(batches) => {
+          const statistics = new MinibatchStatistics(24);
+          batches.forEach((rows) => statistics.add(rows));
+          const features = [0, 1, 2, 3];
+          const all = (f) => batches.flat().map((row) => row[f]);
+          return {
+            correlation: [1, 7, 24].map((k) => features.map((f) => statistics.correlation(f, k))),
+            worth: features.map((f) => statistics.worth(f, populationVariance(all(f)))),
+          };
+        }""",
+        states.tolist(),
+    )
+    for k, row in zip((1, 7, 24), found["correlation"], strict=True):
+        x, y = states[:, :-k].reshape(-1, 4), states[:, k:].reshape(-1, 4)
+        expected = [np.corrcoef(x[:, f], y[:, f])[0, 1] for f in range(4)]
+        np.testing.assert_allclose(row, expected, rtol=1e-9)
+    expected = states.reshape(-1, 4).var(0) / states.mean(1).var(0)
+    np.testing.assert_allclose(found["worth"], expected, rtol=1e-9)
+
+
+def test_expected_ages_are_uniform_over_what_is_stored(code):
+    sizes, edges = [2, 4, 10, 10], [0, 2.5, 5, 7.5, 10]
+    found = code("replay_ring").evaluate("([s, e]) => expectedAges(s, e)", [sizes, edges])
+    uniform = [np.clip(np.diff(np.minimum(edges, size)), 0, None) / size for size in sizes]
+    np.testing.assert_allclose(found, np.mean(uniform, axis=0))
+    assert sum(found) == pytest.approx(1)
+
+
+def test_the_opening_picture_shows_what_the_chapter_measures(show):
+    page = show(ReplayRing(capacity=10_000, speed=1_000.0))
+    assert "420 of 10,000 slots filled, 13 minibatches of 32 drawn" in status(page, RING)
+    page.get_by_role("button", name="Play").click()
+    wait_for_status(page, RING, r"step [4-9],\d{3}", timeout=30_000)
+    page.get_by_role("button", name="Pause").click()
+    rows = page.locator(f"{RING} tbody tr").all()
+    (near, few, young), (far, many, old) = (
+        map(float, row.locator("td").all_inner_texts()) for row in rows
+    )
+    assert near > 0.8 and abs(far) < 0.15
+    assert few < 4.5 and many > 2 * few
+    assert young == 15.5 and old > 500
+
+
+def test_the_ring_fills_by_keyboard_and_by_mouse(show):
+    page = show(ReplayRing())
+    opened = pixels(page, RING)
+    assert "300 of 300 slots filled" in status(page, RING)
+    tab_to(page, "Empty the ring")
+    page.keyboard.press("Enter")
+    assert "Environment step 0, episode 1, 0 of 300 slots" in status(page, RING)
+    page.get_by_role("button", name="Step").click()
+    assert "Environment step 1, episode 1, 1 of 300 slots" in status(page, RING)
+    assert pixels(page, RING) != opened
+    page.get_by_label("Batch size").press("ArrowLeft")
+    page.get_by_label("Capacity").select_option("50")
+    page.get_by_label("steps per second").select_option("1000")
+    tab_to(page, "Play")
+    page.keyboard.press("Enter")
+    wait_for_status(page, RING, r"50 of 50 slots filled, \d+ minibatches of 31 drawn")
+    page.keyboard.press("Enter")
+    stopped = pixels(page, RING)
+    page.get_by_label("Feature").select_option("cart position")
+    assert pixels(page, RING) != stopped
+    page.evaluate(f"{MODEL}.set('capacity', 77)")  # as a kernel does
+    assert "0 of 77 slots" in status(page, RING)
+    assert page.get_by_label("Capacity").input_value() == "77"
+    page.get_by_role("button", name="Reset").click()
+    assert pixels(page, RING) == opened
+
+
+def test_the_seed_that_the_text_names_fills_a_small_ring_with_one_episode(show):
+    page = show(ReplayRing(capacity=50, seed=23))
+    page.get_by_role("button", name="Empty the ring").click()
+    step = page.get_by_role("button", name="Step")
+    seen = page.evaluate(
+        """(button) => Array.from({ length: 400 }, () => {
+          button.click();
+          return document.querySelector(".rl-status").textContent;
+        })""",
+        step.element_handle(),
+    )
+    episodes = [re.search(r"episode (\d+)", text)[1] for text in seen]
+    longest = max(episodes.count(number) for number in set(episodes))
+    assert longest > 50, "the ring holds the latest 50 transitions"
 
 
 # Moving target
