@@ -21,6 +21,8 @@ TEXT_PAGE, EXPERIMENT_PAGE = 1_200_000, 2_500_000
 SETTLED = "Promise.all(document.getAnimations().map(it => it.finished.catch(() => null)))"
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 UNSET_MATH = "[...document.querySelectorAll('.math')].filter(it => !it.querySelector('mjx-math'))"
+PLAIN_CODE = """document.querySelectorAll(".highlight pre").forEach(
+  it => it.replaceChildren(document.createTextNode(it.textContent)))"""
 PICTURES = "[...document.images].filter(it => it.checkVisibility())"
 
 
@@ -46,6 +48,8 @@ def test_axe_finds_nothing_and_nothing_overflows(visit, page_name, width):
     page, _ = visit(page_name, width=width, color_scheme="light")
     set_equations(page)
     assert page.evaluate(OVERFLOW) <= 0
+    if width == min(WIDTHS):  # thousands of coloured words, whose colours the wide page has shown
+        page.evaluate(PLAIN_CODE)
     found = violations(page)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
