@@ -217,7 +217,25 @@ MUTANTS = [
     Mutant("no slope of the second relu", GRADIENTS, ".mul_(second.sign_())", ""),
     Mutant("no slope of the first relu", GRADIENTS, ".mul_(first.sign_())", ""),
     Mutant("bias forgotten", GRADIENTS, "torch.sum(g2, -2, out=db2)", "pass"),
-    Mutant("hidden of the next states", GRADIENTS, "if states is batch.states:", "if True:"),
+    Mutant(
+        "hidden of the next states",
+        GRADIENTS,
+        "own if states is batch.states else",
+        "own if True else",
+    ),
+    Mutant("no room for the slopes", GRADIENTS, "g1, g2, g3 = other", "g1, g2, g3 = own"),
+    Mutant(
+        "room of another batch size",
+        GRADIENTS,
+        "self._rooms is None or len(weights) != self._rooms[0][0].shape[0]",
+        "self._rooms is None",
+    ),
+    Mutant(
+        "first layer turned over",
+        GRADIENTS,
+        "batch.states.mT, g1).mT)",
+        "batch.states.mT, g1).view_as(dw1))",
+    ),
     Mutant("a copy keeps its old vector", GRADIENTS, "parameter.data = piece", "pass"),
     # table
     Mutant("table forgets the end", TABULAR, " * (1 - bool(done))", ""),
@@ -313,6 +331,9 @@ MUTANTS = [
         STACK,
         "[run.agent.gamma for run in live]",
         "agents[0].gamma",
+    ),
+    Mutant(
+        "target in the slopes' room", STACK, "states, self._frozen_room)", "states, self._rooms[1])"
     ),
     Mutant("one gamma for all arms", STACK, "[[agent.gamma] for", "[[first.gamma] for"),
     Mutant("one step size for all arms", STACK, "(agent.lr, agent.lr_decay_updates)", "None"),

@@ -52,6 +52,17 @@ def test_the_gradient_by_hand_is_the_one_of_autograd(loss, seed):
     assert (expected != 0).float().mean() > 0.5
 
 
+def test_minibatches_may_change_their_size():
+    network, target = QNetwork(3, 4, hidden_dim=16), QNetwork(3, 4, hidden_dim=16)
+    rule = ByHand(network, q_learning_loss)
+    for size in (9, 5, 12):
+        plan = target, random_batch(size, size), torch.ones(size), 0.9
+        mean, _ = rule.gradient(*plan)
+        fresh = ByHand(copy.deepcopy(network), q_learning_loss)
+        torch.testing.assert_close(mean, fresh.gradient(*plan)[0])
+        torch.testing.assert_close(rule.parameters[0].grad, fresh.parameters[0].grad)
+
+
 def test_slopes_of_the_loss_by_hand():
     errors = torch.tensor([-3.0, -0.5, 0.0, 0.25, 2.0])
     assert q_learning_slope(errors).tolist() == [6.0, 1.0, 0.0, -0.5, -4.0]
