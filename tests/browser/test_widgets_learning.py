@@ -7,21 +7,26 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
+from safetensors.numpy import load_file as load_arrays
+from safetensors.torch import load_file
 
 from rl_lab.agents.dqn import DQNAgent
 from rl_lab.envs import Chain, optimal_q
+from rl_lab.networks import QNetwork
 from rl_lab.replay import Draw, ReplayBuffer
 from rl_lab.stats import iqm
 from rl_lab.studies import curves, load_study
 from rl_lab.widgets import static
+from rl_lab.widgets.landing import Landing
 from rl_lab.widgets.learning import MovingTarget, ReplayRing
 from rl_lab.widgets.seeds import ARMS, HowManySeeds
 
 pytestmark = pytest.mark.slow
 
-EXPERIMENTS = [HowManySeeds, MovingTarget, ReplayRing]
+EXPERIMENTS = [HowManySeeds, MovingTarget, ReplayRing, Landing]
 TARGET = "[data-experiment=moving_target]"
 RING = "[data-experiment=replay_ring]"
+LANDING = "[data-experiment=landing]"
 SEEDS = "[data-experiment=how_many_seeds]"
 MODEL = "document.querySelector('.rl-experiment').model"
 # Draws that a test decides: what makeRandom returns, from a list of whole numbers.
@@ -496,6 +501,60 @@ def test_runs_of_other_targets_stay_for_comparison(show):
     assert page.get_by_label("Period C").input_value() == "100"
 
 
+# Landing
+
+
+@pytest.mark.parametrize("moment", Landing.moment.values)
+def test_the_traces_are_those_of_the_filmed_networks(moment):
+    stored = load_arrays(static.asset_path("landing"))
+    states, q, actions, rewards = np.split(stored[f"{moment}.steps"], [8, 12, 13], axis=1)
+    weights = load_file(static.DATA.parent / "films" / f"lunar_lander_{moment}.safetensors")
+    network = QNetwork(8, 4, len(weights["first.bias"]))
+    network.load_state_dict(weights)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(states)).numpy()
+    np.testing.assert_allclose(q, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(actions[:, 0], q.argmax(1))
+    assert rewards[-1] == 0 and (np.diff(states[:, 0]) != 0).any()
+
+
+def test_a_landing_ends_on_the_pad_and_a_crash_does_not():
+    stored = load_arrays(static.asset_path("landing"))
+    ends = {moment: stored[f"{moment}.steps"][-2:] for moment in Landing.moment.values}
+    assert ends["landing"][0, -1] == 100 and (ends["landing"][1, 6:8] == 1).all()
+    assert ends["crash"][0, -1] == -100
+    assert len(stored["hover.steps"]) == 401 and ends["hover"][1, 1] > 0.1
+
+
+def test_a_landing_is_moved_through_by_keyboard_and_by_mouse(show):
+    page = show(Landing())
+    opened = pixels(page, LANDING)
+    steps = load_arrays(static.asset_path("landing"))["landing.steps"]
+    assert "landing, environment step 120 of 252" in status(page, LANDING)
+    page.get_by_label("Environment step").press("ArrowRight")
+    text = status(page, LANDING)
+    assert "step 121 of 252" in text
+    assert [float(x) for x in re.findall(r"engine (-?[\d.]+\d)", text)] == pytest.approx(
+        steps[121, 9:12], abs=0.051
+    )
+    cells = page.locator(f"{LANDING} tbody td").all_inner_texts()
+    assert [float(x) for x in cells[:6]] == pytest.approx(steps[121, :6], abs=0.0051)
+    assert pixels(page, LANDING) != opened
+    tab_to(page, "Play")
+    page.keyboard.press("Enter")
+    wait_for_status(page, LANDING, r"step 1[3-9]\d of")
+    page.get_by_role("button", name="Pause").click()
+    page.evaluate(f"{MODEL}.set('step', 252)")  # as a kernel does
+    assert "The episode is over." in status(page, LANDING)
+    page.get_by_label("Moment").select_option("hover")
+    page.get_by_label("Environment step").fill("400")
+    assert "The film is cut here." in status(page, LANDING)
+    page.get_by_label("Moment").select_option("crash")
+    assert "step 67 of 67" in status(page, LANDING)
+    page.get_by_role("button", name="Reset").click()
+    assert pixels(page, LANDING) == opened
+
+
 # All of them
 
 
@@ -513,7 +572,8 @@ def test_the_module_renders_in_a_kernels_page_and_can_be_removed(show, experimen
           const shown = el.querySelectorAll("canvas").length;
           destroy();
           el.remove();
-          model.set("seed", 3); // nobody listens to it here any more
+          const input = model.get("seed") === undefined ? "step" : "seed";
+          model.set(input, 3); // nobody listens to it here any more
           return shown;
         }""",
         static.module_source(experiment.NAME),
