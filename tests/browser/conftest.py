@@ -145,9 +145,10 @@ def find_chromium() -> str:
 
 def build(output: Path) -> Path:
     """Build the site below `output` and return its folder; fails with Sphinx's words."""
-    command = [sys.executable, "-m", "jupyter_book", "build", str(ROOT), "--path-output"]
+    program = shutil.which("jupyter-book", path=Path(sys.executable).parent)
+    strictly = ["-W", "-n", "--keep-going", "--all", "--quiet"]
     done = subprocess.run(
-        [*command, str(output), "-W", "-n", "--keep-going", "--all", "--quiet"],
+        [program, "build", str(ROOT), "--path-output", str(output), *strictly],
         capture_output=True,
         text=True,
         check=False,
