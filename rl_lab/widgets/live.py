@@ -34,7 +34,7 @@ class Live:
             "text/plain": repr(self),
             "text/html": (
                 f'<div class="rl-live"><p><strong>Live.</strong> {escape(repr(self))} '
-                "The rocket button at the top of this page starts one in the cloud; on your own "
-                "machine, open the chapter's notebook and run it.</p></div>"
+                "On the course's site the rocket button at the top of the page starts one in the "
+                "cloud; on your own machine, open the chapter's notebook and run it.</p></div>"
             ),
         }
