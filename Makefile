@@ -38,7 +38,7 @@ serve: book ## build the site and serve it on this machine
 	@echo "Serving http://localhost:$(PORT)/ until Ctrl-C"
 	@$(PY) -m http.server $(PORT) --bind localhost --directory $(HTML)
 
-test: $(READY) ## unit tests, then every chapter executed and compared with what it shows
+test: $(READY) ## unit tests, every chapter executed and compared, the site in Chromium if there is one
 	$(PY) -m pytest --nbval -n 2 --dist loadfile --no-loadscope-reorder tests book
 
 test-fast: $(READY) ## the unit tests that take seconds
