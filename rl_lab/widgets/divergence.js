@@ -15,13 +15,18 @@ function twoStateUpdate(w, target, { gamma, epsilon, alpha, weighting }) {
   return { errors, change: alpha * (first * errors[0] * 1 + second * errors[1] * 2) };
 }
 
-/** The weight after 0, 1, ... updates from 1, and the target that each update used. */
+/**
+ * The weight after 0, 1, ... updates from 1, and the target that each update used.
+ * A weight too large for a number is Infinity, with its sign, and stays so.
+ */
 function twoStateRun(settings, updates = UPDATES) {
   const weights = [1];
   const targets = [];
   for (let i = 0; i < updates; i += 1) {
     targets.push(i % settings.targetPeriod === 0 ? weights[i] : targets[i - 1]);
-    weights.push(weights[i] + twoStateUpdate(weights[i], targets[i], settings).change);
+    const next = weights[i] + twoStateUpdate(weights[i], targets[i], settings).change;
+    const lost = !Number.isFinite(weights[i]) || Number.isNaN(next);
+    weights.push(lost ? weights[i] * Infinity : next);
   }
   return { weights, targets };
 }
@@ -42,6 +47,7 @@ function twoStateGrowth({ gamma, epsilon, alpha, weighting, targetPeriod }) {
 /** 4.5e+11 in the words of a page: 4.5 x 10^11; what is near 1 stays as it is. */
 function powerOfTen(value) {
   const size = Math.abs(value);
+  if (size === Infinity) return value > 0 ? "beyond 10^308" : "beyond -10^308";
   if (size === 0 || (size >= 0.001 && size < 10000)) return value.toPrecision(4);
   const [digits, power] = value.toExponential(1).split("e");
   return `${digits} x 10^${Number(power)}`;
@@ -161,9 +167,11 @@ function render({ model, el }) {
     const at = model.get("update");
     const w = run.weights[at];
     const fate = growth.factor > 1 + 1e-9 ? "grows without end" : growth.factor < 1 - 1e-9 ? "decays" : "stays as it is";
-    const parts = [`After ${at.toLocaleString("en")} updates w = ${powerOfTen(w)}`, `factor ${growth.factor.toFixed(4)} per update: the weight ${fate}`];
+    const parts = [`After ${at.toLocaleString("en")} ${at === 1 ? "update" : "updates"} w = ${powerOfTen(w)}`, `factor ${growth.factor.toFixed(4)} per update: the weight ${fate}`];
     let next = "";
-    if (at < UPDATES) {
+    if (at < UPDATES && !Number.isFinite(run.weights[at + 1])) {
+      next = " No number is large enough for what follows: the run has ended.";
+    } else if (at < UPDATES) {
       const { errors, change } = twoStateUpdate(w, run.targets[at], settings());
       next =
         ` The next update: target weight ${powerOfTen(run.targets[at])}, TD errors ${errors.map(powerOfTen).join(" and ")}, ` +

@@ -442,6 +442,21 @@ def test_a_longer_period_only_slows_it_down(code):
     assert factors == sorted(factors, reverse=True) and factors[-1] > 1
 
 
+def test_a_weight_beyond_every_number_is_infinite_and_said(code, show):
+    settings = dict(alpha=1.0, weighting="visited")
+    weights = np.array(growth(code, targetPeriod=500, **settings)["weights"], float)
+    end = np.flatnonzero(~np.isfinite(weights))[0]
+    assert 500 < end < 1_000 and (weights[end:] == weights[end]).all()
+    assert abs(weights[end]) == np.inf and abs(weights[end - 1]) > 1e300
+    page = show(Divergence(target_period=500, update=1_000, **settings))
+    assert re.search(r"After 1,000 updates w = beyond -?10\^308;", status(page))
+    assert abs(page.evaluate(f"{MODEL}.get('state').weight")) == np.inf
+    for update in (end - 1, end):
+        page.evaluate(f"update => {MODEL}.set('update', update)", int(update))
+        assert "the run has ended" in status(page) and "NaN" not in status(page)
+    assert "NaN" not in page.locator(".rl-note").inner_text()
+
+
 def test_divergence_obeys_mouse_and_keyboard(show):
     page = show(Divergence())
     assert "w = 4.5 x 10^11; factor 1.0272 per update: the weight grows without end" in status(page)
@@ -465,7 +480,7 @@ def test_divergence_obeys_mouse_and_keyboard(show):
     assert "After 0 updates w = 1.000" in status(page)
     assert "TD errors 0.9800 and -0.2180, so w moves by 0.02720" in status(page)
     button(page, "One update").press("Enter")
-    assert "After 1 updates w = 1.027" in status(page)
+    assert "After 1 update w = 1.027" in status(page)
     button(page, "Play").click()
     wait_for_status(page, r"After [1-9]\d\d? updates")
     wait_for_status(page, "After 1,000 updates")
