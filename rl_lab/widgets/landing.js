@@ -223,7 +223,7 @@ function render({ model, el }) {
       pending += 50 * seconds * model.get("speed");
       const whole = Math.floor(pending);
       pending -= whole;
-      if (whole) put("step")(Math.min(last(), step() + whole));
+      if (whole) model.set("step", Math.min(last(), step() + whole)); // saved at the pause
       if (step() === last()) bar.pause();
     },
     step: () => put("step")(Math.min(last(), step() + 1)),
@@ -233,7 +233,8 @@ function render({ model, el }) {
       refresh(true);
     },
     onChange: (running) => {
-      if (running && step() === last()) put("step")(0);
+      if (running && step() === last()) model.set("step", 0);
+      if (!running) model.save_changes();
     },
   });
   root.append(

@@ -1,6 +1,7 @@
 // needs: cartpole.js panels.js
 // A ring of CartPole transitions fills; minibatches in a row and drawn from it are compared.
 
+const MOST_RING_STEPS = 20000; // of a run
 const RING_FEATURES = ["cart position", "cart velocity", "pole angle", "angular velocity"];
 
 /** The last `capacity` items: number i, counted from 0, is written to slot i mod capacity. */
@@ -114,7 +115,9 @@ function render({ model, el }) {
     [recent, drawn, ages, sizes, seen] = [[], [], [], [], []];
     [inARow, shuffled] = [new MinibatchStatistics(lags()), new MinibatchStatistics(lags())];
   };
+  const ended = () => seen.length >= MOST_RING_STEPS;
   const advance = () => {
+    if (ended()) return;
     ring.push({ state, episode });
     recent.push(state);
     seen.push(state);
@@ -249,6 +252,7 @@ function render({ model, el }) {
 
   const table = make("table");
   const numbers = make("div", { class: "rl-scroll", tabindex: "0", role: "region", "aria-label": "What the minibatches are worth" }, table);
+  const known = (value) => (Number.isFinite(value) ? value.toFixed(2) : "-");
   const mean = (list) => list.reduce((sum, value) => sum + value, 0) / list.length;
   const refresh = (now = false) => {
     redraw();
@@ -256,7 +260,7 @@ function render({ model, el }) {
     const variance = populationVariance(seen.map((each) => each[feature()]));
     const row = (name, of, age) => [
       name,
-      of.means.length ? of.correlation(feature(), 1).toFixed(2) : "-",
+      known(of.correlation(feature(), 1)),
       of.means.length >= 5 ? of.worth(feature(), variance).toFixed(1) : "after 5",
       age,
     ];
@@ -272,12 +276,15 @@ function render({ model, el }) {
       `${sizes.length} ${sizes.length === 1 ? "minibatch" : "minibatches"} of ${batch} drawn`,
     ];
     const ends = ages.length
-      ? ` Neighbours in the minibatch correlate at ${inARow.correlation(feature(), 1).toFixed(2)} in a row, ` +
-        `${shuffled.correlation(feature(), 1).toFixed(2)} drawn; mean age of the draws ${old} environment steps.`
+      ? ` Neighbours in the minibatch correlate at ${known(inARow.correlation(feature(), 1))} in a row, ` +
+        `${known(shuffled.correlation(feature(), 1))} drawn; mean age of the draws ${old} environment steps.`
       : "";
-    say(`${parts.join(", ")}.${ends}`, now);
+    const end = ended()
+      ? ` The run ends at ${MOST_RING_STEPS.toLocaleString("en")} environment steps; press Reset.`
+      : "";
+    say(`${parts.join(", ")}.${ends}${end}`, now);
     model.set("state", { env_steps: seen.length, minibatches: sizes.length });
-    model.save_changes();
+    if (!bar.playing()) model.save_changes(); // not sixty times a second to a kernel
   };
   const empty = () => {
     begin();
@@ -310,7 +317,7 @@ function render({ model, el }) {
       pending += seconds * model.get("speed");
       for (; pending >= 1; pending -= 1) advance();
       refresh();
-      if (seen.length >= 20000) bar.pause();
+      if (ended()) bar.pause();
     },
     step: () => {
       advance();
@@ -320,6 +327,7 @@ function render({ model, el }) {
       recall();
       open();
     },
+    onChange: (playing) => playing || model.save_changes(),
   });
   bar.element.append(makeButton({ label: "Empty the ring", onClick: empty }));
   root.append(

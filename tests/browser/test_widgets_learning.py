@@ -347,6 +347,52 @@ def test_the_seed_that_the_text_names_fills_a_small_ring_with_one_episode(show):
     assert longest > 50, "the ring holds the latest 50 transitions"
 
 
+def test_a_correlation_that_is_not_known_yet_is_a_dash(show):
+    page = show(ReplayRing(batch=2))
+    page.get_by_role("button", name="Empty the ring").click()
+    for _ in range(2):
+        page.get_by_role("button", name="Step").click()
+    assert "1 minibatch of 2 drawn. Neighbours in the minibatch correlate at - in a row, - " in (
+        status(page, RING)
+    )
+    assert "NaN" not in page.locator(f"{RING} tbody").inner_text()
+
+
+def test_the_ring_says_where_its_run_ends(show):
+    page = show(ReplayRing(speed=1_000.0))
+    page.evaluate(  # every frame a second later than the last
+        """() => {
+          const ask = window.requestAnimationFrame.bind(window);
+          let late = 0;
+          window.requestAnimationFrame = (f) => ask((now) => f(now + (late += 1000)));
+        }"""
+    )
+    page.get_by_role("button", name="Play").click()
+    ends = "The run ends at 20,000 environment steps; press Reset."
+    wait_for_status(page, RING, ends, timeout=30_000)
+    assert "Environment step 20,000," in status(page, RING)
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Play").wait_for()
+    assert "Environment step 20,000," in status(page, RING)
+    page.get_by_role("button", name="Reset").click()
+    assert ends not in status(page, RING)
+
+
+@pytest.mark.parametrize("experiment", [ReplayRing, Landing], ids=lambda e: e.NAME)
+def test_the_kernel_hears_of_it_at_the_pause_only(show, experiment):
+    page = show(experiment())
+    page.evaluate(f"() => {{ window.saves = 0; {MODEL}.on('change', () => (window.saves += 1)); }}")
+    page.get_by_role("button", name="Play").click()
+    before = page.locator(".rl-status").inner_text()
+    page.wait_for_function(
+        "before => document.querySelector('.rl-status').textContent !== before", arg=before
+    )
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.saves") == 0
+    page.get_by_role("button", name="Pause").click()
+    assert page.evaluate("window.saves") == 1
+
+
 # Moving target
 
 
