@@ -237,11 +237,14 @@ class Learner {
  * Runs a `Learner` in slices, in a worker or in the page, and reports four times a second.
  * @param {(message: object) => void} post hears what happened
  * @param {number} slice milliseconds of work before it listens again
- * @returns {(order: {kind: "start" | "run" | "pause" | "step", settings?: object}) => void}
+ * @returns {(order: {kind: "start" | "run" | "pause" | "step", settings?: object, run?: number})
+ *   => void} `run`, given at the start, comes back in every report of that run
  */
 function hostLearner(post, slice) {
   let learner = null;
+  let run = 0;
   let running = false;
+  let timer = 0; // of the next slice
   let told = 0; // episodes already reported
   let last = 0;
   const report = (more = {}) => {
@@ -249,7 +252,7 @@ function hostLearner(post, slice) {
     const { envSteps, updates, loss, epsilon, lr, recentMean, finished, returns, ends } = learner;
     const news = { returns: returns.slice(told), ends: ends.slice(told) };
     told = returns.length;
-    post({ envSteps, updates, loss, epsilon, lr, recentMean, finished, running, ...news, ...more });
+    post({ run, envSteps, updates, loss, epsilon, lr, recentMean, finished, running, ...news, ...more });
   };
   const work = () => {
     if (!running) return;
@@ -257,7 +260,7 @@ function hostLearner(post, slice) {
     while (!learner.finished && performance.now() < until) learner.step();
     running = !learner.finished;
     if (!running || performance.now() - last > 250) report();
-    if (running) setTimeout(work, 0);
+    if (running) timer = setTimeout(work, 0);
   };
   const stepOnce = () => {
     const before = learner.updates;
@@ -276,8 +279,9 @@ function hostLearner(post, slice) {
     }));
     report({ rows });
   };
-  return ({ kind, settings }) => {
-    if (kind === "start") [learner, running, told] = [new Learner(settings), false, 0];
+  return ({ kind, settings, run: number }) => {
+    if (kind !== "run") clearTimeout(timer); // else two loops would run after the next start
+    if (kind === "start") [learner, run, running, told] = [new Learner(settings), number, false, 0];
     else if (kind === "pause") {
       running = false;
       report();

@@ -3,9 +3,11 @@
 
 // Means of the last 20 returns after each 500 environment steps, of two runs by this code.
 const STORED_EVERY = 500;
+const STORED_SETTINGS = { targetPeriod: 100, lr: 0.002, epsilonEnd: 0.05, batch: 64, seed: 0 };
 const STORED_RUNS = [
   {
-    label: "as set at first, seed 0",
+    label: "replay, seed 0",
+    settings: { ...STORED_SETTINGS, replay: true },
     y: [
       25.5, 15, 32.5, 48.9, 78, 99.9, 114.2, 122.8, 159.8, 181.7,
       201.2, 217.9, 236.6, 252.2, 256.6, 257.6, 264.4, 272.9, 257.4, 256.9,
@@ -15,6 +17,7 @@ const STORED_RUNS = [
   },
   {
     label: "no replay, seed 0",
+    settings: { ...STORED_SETTINGS, replay: false },
     y: [
       25.5, 26.1, 33.1, 44, 70.3, 95.2, 111, 136.7, 156.7, 166.3,
       32.3, 42.5, 64.9, 85.7, 110.8, 119.5, 125.1, 131.2, 136.5, 157.1,
@@ -75,7 +78,8 @@ function render({ model, el }) {
   const now = () =>
     Object.fromEntries(Object.entries(TRAIN_NAMES).map(([key, [name]]) => [key, model.get(name)]));
 
-  let runs = []; // {settings, label, returns, ends, style}
+  let started = 0; // runs so far
+  let runs = []; // {number, settings, label, returns, ends, style}
   let current = null;
   let running = false;
   let latest = null; // the last report
@@ -85,12 +89,19 @@ function render({ model, el }) {
     try {
       const url = URL.createObjectURL(new Blob([learnerWorkerSource()], { type: "text/javascript" }));
       const worker = new Worker(url);
-      worker.onmessage = (event) => hear(event.data);
-      worker.onerror = () => {
+      let works = false;
+      worker.onmessage = (event) => {
+        works = true;
+        hear(event.data);
+      };
+      worker.onerror = (event) => {
+        const stopped = current;
+        [current, running] = [null, false];
+        main.textContent = "Train";
+        if (works) return say(`The run stopped with an error: ${event.message}. Train starts another.`, true);
         worker.terminate();
         within();
-        if (current) say("This viewer allows no workers: press Train again to learn in the page.", true);
-        [current, running] = [null, false];
+        if (stopped) say("This viewer allows no workers: press Train again to learn in the page.", true);
       };
       experiment.onDestroy(() => (worker.terminate(), URL.revokeObjectURL(url)));
       order = (message) => worker.postMessage(message);
@@ -104,7 +115,7 @@ function render({ model, el }) {
   };
 
   const hear = (report) => {
-    if (!current) return;
+    if (report.run !== current?.number) return; // the last word of a run that was ended
     current.returns.push(...report.returns);
     current.ends.push(...report.ends);
     latest = report;
@@ -131,11 +142,12 @@ function render({ model, el }) {
     const label = describeSettings(settings, usual);
     const taken = runs.map((run) => run.style);
     const style = [0, 1, 2, 3, 4, 5].find((free) => !taken.includes(free));
-    current = { settings, label, returns: [], ends: [], style };
+    started += 1;
+    current = { number: started, settings, label, returns: [], ends: [], style };
     runs.push(current);
     rows.hidden = true;
     latest = null;
-    order({ kind: "start", settings });
+    order({ kind: "start", settings, run: started });
   };
   const makeRoom = () => {
     if (!current && runs.length >= 6) runs.shift();
@@ -199,7 +211,8 @@ function render({ model, el }) {
     redraw();
     if (!runs.length) {
       const ends = STORED_RUNS.map((run) => `${run.label}: ${run.y.at(-1)}`).join("; ");
-      say(`Stored runs, mean return of the last 20 of their training episodes: ${ends}.`, at);
+      const common = ["targetPeriod", "lr", "epsilonEnd", "batch"].map((key) => `${TRAIN_NAMES[key][1]} ${STORED_SETTINGS[key]}`);
+      say(`Stored runs with ${common.join(", ")}; mean return of the last 20 of their training episodes: ${ends}.`, at);
     } else if (latest) {
       const run = runs.at(-1);
       const parts = [

@@ -251,9 +251,8 @@ def test_draws_repeat_and_have_the_shape_they_claim(code):
 
 def test_the_stored_runs_are_this_code(code):
     found = code.evaluate(
-        """() => STORED_RUNS.map((run, i) => {
-          const usual = { targetPeriod: 100, lr: 0.002, epsilonEnd: 0.05, batch: 64, seed: 0 };
-          const learner = new Learner({ ...usual, replay: i === 0 });
+        """() => STORED_RUNS.map((run) => {
+          const learner = new Learner(run.settings);
           const means = [];
           while (means.length < 4) {
             learner.step();
@@ -265,6 +264,88 @@ def test_the_stored_runs_are_this_code(code):
     assert len(found) == 2
     for computed, stored in found:
         assert computed == stored
+    replay = code.evaluate("STORED_RUNS.map((run) => run.settings.replay)")
+    assert replay == [True, False]
+
+
+def test_a_new_start_ends_the_loop_of_the_last_run(code):
+    waiting, runs = code.evaluate(
+        """() => {
+          const waiting = new Map(); // by handle; nothing is called before the test says so
+          let last = 0;
+          window.setTimeout = (f) => (waiting.set(++last, f), last);
+          window.clearTimeout = (handle) => waiting.delete(handle);
+          const runs = [];
+          const order = hostLearner((report) => runs.push(report.run), 1);
+          const settings = STORED_RUNS[0].settings;
+          const counts = ["start", "run", "pause", "start", "run", "step", "run"].map((kind, i) => {
+            order({ kind, settings, run: i });
+            return waiting.size;
+          });
+          return [counts, runs];
+        }"""
+    )
+    assert waiting == [0, 1, 0, 0, 1, 0, 1]
+    assert runs and set(runs) <= {0, 3} and runs == sorted(runs)
+
+
+# A worker that a test speaks for: what it was told is in `orders`.
+GIVEN_WORKER = """async () => {
+  window.Worker = function () {
+    window.worker = this;
+    this.orders = [];
+    this.postMessage = (order) => this.orders.push(order);
+    this.terminate = () => {};
+  };
+  window.report = (run, value) => worker.onmessage({ data: {
+    run, envSteps: 1000, updates: 500, loss: 1, epsilon: 0.5, lr: 0.001, recentMean: value,
+    finished: false, running: true, returns: [value], ends: [1000],
+  } });
+  const place = document.querySelector(".rl-experiment");
+  await window.rlExperiments.train_cartpole.render({ model: place.model, el: place });
+}"""
+
+
+def test_the_last_report_of_an_ended_run_is_not_the_next_runs(show):
+    page = show(TrainCartPole())
+    page.evaluate(GIVEN_WORKER)
+    train = page.get_by_role("button", name="Train")
+    train.click()
+    page.evaluate("report(1, 11)")
+    assert "episodes 11.0" in status(page, TRAIN)
+    page.get_by_label("Seed").press("ArrowRight")  # ends the run
+    train.click()
+    page.evaluate("report(1, 22)")
+    assert "22.0" not in status(page, TRAIN)
+    page.evaluate("report(2, 33)")
+    assert "seed 1: environment step 1,000" in status(page, TRAIN)
+    page.get_by_label("Seed").press("ArrowRight")
+    means = page.evaluate("document.querySelector('.rl-experiment').model.get('state').runs")
+    assert [run["mean"] for run in means] == [11, 33]
+    starts = page.evaluate("worker.orders.filter((order) => order.kind === 'start')")
+    assert [order["run"] for order in starts] == [1, 2]
+
+
+def test_an_error_after_the_first_report_is_told_as_it_is(show):
+    page = show(TrainCartPole())
+    page.evaluate(GIVEN_WORKER)
+    page.get_by_role("button", name="Train").click()
+    page.evaluate("report(1, 11)")
+    page.evaluate("worker.onerror({ message: 'out of memory' })")
+    assert "stopped with an error: out of memory." in status(page, TRAIN)
+    page.get_by_role("button", name="Train").click()  # and it is no longer named Pause
+    assert page.evaluate("worker.orders.at(-2).run") == 2
+    page.evaluate(GIVEN_WORKER)
+    page.get_by_role("button", name="Train").click()
+    page.evaluate("worker.onerror({ message: 'refused' })")
+    assert "This viewer allows no workers: press Train again" in status(page, TRAIN)
+
+
+def test_the_stored_runs_are_named_by_their_own_settings(show):
+    page = show(TrainCartPole(batch=8, lr=0.01))
+    told = "target period 100, learning rate 0.002, final epsilon 0.05, batch 64;"
+    assert told in status(page, TRAIN)
+    assert "episodes: replay, seed 0: 307.6; no replay, seed 0: 89.3." in status(page, TRAIN)
 
 
 def test_the_pole_moves_by_keyboard_and_by_mouse(show):
