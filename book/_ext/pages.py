@@ -28,6 +28,7 @@ NEEDED_BY = {
     "searchindex": "#search-results",
 }
 EXPERIMENT = ".rl-experiment[data-experiment]"
+EXPERIMENTS = "_static/experiments"
 
 
 def mend_pages(site: Path) -> None:
@@ -186,24 +187,25 @@ def offer_text(soup: BeautifulSoup, page: Path) -> None:
 
 
 def add_experiments(soup: BeautifulSoup, folder: Path, site: Path) -> None:
-    """Send a page the scripts of the experiments on it, and the data that they read."""
+    """Write the experiments of a page into the site, and let experiments.js fetch them."""
     places = soup.select(EXPERIMENT)
-    if not places or soup.select_one("script[src*='experiments/loader.js']"):
+    if not places or soup.select_one("script[data-scripts]"):
         return
     from rl_lab.widgets import static  # found once setup() has run
 
     names = {place["data-experiment"] for place in places}
     assets = {name for place in places for name in place.get("data-assets", "").split()}
-    scripts = {f"data-{name}.js": static.asset_script(name) for name in sorted(assets)}
-    scripts |= {f"{name}.js": static.classic_script(name) for name in sorted(names)}
-    scripts["loader.js"] = static.loader_script()
-    target = site / "_static" / "experiments"
-    target.mkdir(exist_ok=True)
-    to_target = f"{'../' * len(folder.relative_to(site).parts)}_static/experiments"
-    (target / "experiments.css").write_text(static.stylesheet(), encoding="utf-8")
-    style = {"rel": "stylesheet", "href": f"{to_target}/experiments.css"}
-    soup.head.append(soup.new_tag("link", attrs=style))
-    for name, text in scripts.items():
-        (target / name).write_text(text, encoding="utf-8")
-        attrs = {"defer": "", "src": f"{to_target}/{name}"}
-        soup.head.append(soup.new_tag("script", attrs=attrs))
+    files = {f"data-{name}.js": static.asset_script(name) for name in sorted(assets)}
+    files |= {f"{name}.js": static.classic_script(name) for name in sorted(names)}
+    files["loader.js"] = static.loader_script()
+    up = "../" * len(folder.relative_to(site).parts)
+    attrs = {
+        "defer": "",
+        "src": f"{up}_static/experiments.js",
+        "data-style": f"{up}{EXPERIMENTS}/experiments.css",
+        "data-scripts": " ".join(f"{up}{EXPERIMENTS}/{name}" for name in files),
+    }
+    soup.head.append(soup.new_tag("script", attrs=attrs))
+    (site / EXPERIMENTS).mkdir(exist_ok=True)
+    for name, text in {**files, "experiments.css": static.stylesheet()}.items():
+        (site / EXPERIMENTS / name).write_text(text, encoding="utf-8")
