@@ -107,7 +107,14 @@ function render({ model, el }) {
   });
   canvas.tabIndex = 0;
   canvas.classList.add("rl-touch");
-  canvas.setAttribute("aria-roledescription", "drawing; the left and right arrow keys push");
+  const keys = make("p", {
+    class: "rl-unseen",
+    id: `rl-keys-${crypto.getRandomValues(new Uint32Array(1))[0]}`,
+    text: "The left and right arrow keys push; the space bar plays and pauses.",
+  });
+  figure.append(keys);
+  canvas.setAttribute("role", "application"); // keys reach it, not the screen reader
+  canvas.setAttribute("aria-describedby", keys.id);
 
   const drawValues = (context, box, colors) => {
     const both = values();

@@ -173,24 +173,24 @@ function makeCanvas(experiment, { parent, label, height, draw }) {
   return { canvas, redraw };
 }
 
-/** A labelled slider whose value stands beside it. */
+/** A labelled slider; beside it stands the value that was set, even where no notch is there. */
 function makeRange({ label, min, max, step, value, format = String, onInput }) {
   const shown = make("span", { class: "rl-value", "aria-hidden": "true" }); // said by valuetext
   const input = make("input", { type: "range", min, max, step, value });
-  const tell = () => {
-    shown.textContent = format(Number(input.value));
+  const tell = (number) => {
+    shown.textContent = format(number);
     input.setAttribute("aria-valuetext", shown.textContent);
   };
   input.addEventListener("input", () => {
-    tell();
+    tell(Number(input.value));
     onInput(Number(input.value));
   });
-  tell();
+  tell(value);
   const name = make("span", { class: "rl-name" }, make("span", { text: label }), shown);
   const element = make("label", { class: "rl-control" }, name, input);
   const set = (next) => {
     input.value = next;
-    tell();
+    tell(next);
   };
   return { element, input, set };
 }
@@ -207,17 +207,18 @@ function makeCheckbox({ label, value, onInput }) {
   return { element, input, set };
 }
 
-/** A labelled list; `options` are pairs [value, text]. */
+/** A labelled list; `options` are pairs [value, text], and any other value set is added. */
 function makeSelect({ label, options, value, onInput }) {
   const entries = options.map(([key, text]) => make("option", { value: key, text }));
   const input = make("select", {}, ...entries);
-  input.value = value;
   input.addEventListener("change", () => onInput(input.value));
   const name = make("span", { class: "rl-name", text: label });
   const element = make("label", { class: "rl-control" }, name, input);
   const set = (next) => {
     input.value = next;
+    if (input.value !== String(next)) input.append(make("option", { value: next, text: next, selected: true }));
   };
+  if (value !== undefined) set(value);
   return { element, input, set };
 }
 

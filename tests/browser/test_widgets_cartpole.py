@@ -412,6 +412,34 @@ def test_the_kernel_and_the_page_agree_on_inputs(show):
     assert page.evaluate(f"{model}.get('checkpoint')") == "solved"
 
 
+def test_the_drawing_that_takes_keys_says_so(show):
+    page = show(CartPoleLive(), CartPoleLive(checkpoint="early"))
+    drawings = page.get_by_role("application", name="CartPole with the network's two action values")
+    assert drawings.count() == 2
+    ids = [drawing.get_attribute("aria-describedby") for drawing in drawings.all()]
+    assert len(set(ids)) == 2
+    for id in ids:
+        assert "arrow keys push; the space bar plays" in page.locator(f"#{id}").inner_text()
+    how = "canvas => getComputedStyle(canvas).touchAction"
+    assert drawings.first.evaluate(how) == "pan-y"  # a finger can still scroll past it
+
+
+def test_a_kernels_value_is_shown_where_the_control_has_no_such_place(show):
+    page = show(TrainCartPole())
+    model = "document.querySelector('.rl-experiment').model"
+    page.evaluate(f"{model}.set('seed', 77)")  # the slider ends at 20
+    page.evaluate(f"{model}.set('epsilon_end', 0.33)")  # between two notches
+    page.evaluate(f"{model}.set('lr', 0.003)")  # not in the list
+    values = page.locator(f"{TRAIN} .rl-value").all_inner_texts()
+    assert values == ["0.33", "77"]
+    assert page.get_by_label("Seed").get_attribute("aria-valuetext") == "77"
+    assert page.get_by_label("Learning rate").input_value() == "0.003"
+    page.get_by_role("button", name="Train").click()
+    wait_for_status(page, TRAIN, "learning rate 0.003, final epsilon 0.33, seed 77: environment")
+    page.get_by_role("button", name="Reset").click()
+    assert page.locator(f"{TRAIN} .rl-value").all_inner_texts() == ["0.05", "0"]
+
+
 def test_less_motion_is_respected(show):
     still = show(CartPoleLive(autoplay=True), reduced_motion="reduce")
     still.wait_for_timeout(500)
