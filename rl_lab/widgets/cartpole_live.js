@@ -12,7 +12,7 @@ function render({ model, el }) {
     el,
     hints: [
       "Press Play, then push the cart or drag the pole: which checkpoints recover, and from how far?",
-      "Early and collapsed are one network, 15,000 environment steps apart. Watch where the cart goes.",
+      "Early and collapsed are moments of one run, 15,000 environment steps apart. Watch where the cart goes.",
       "Drive yourself: choose your hands, and hold the left or right arrow key.",
     ],
   });
