@@ -42,10 +42,7 @@ def room(layers: Layers, batch_size: int) -> Room:
     Large tensors that are made and dropped at every update leave holes between the small
     objects of an environment, and a long run would fill the memory with them.
     """
-    _, first, _, second, _, third = layers
-    return tuple(
-        b.new_empty(*b.shape[:-1], batch_size, b.shape[-1]) for b in (first, second, third)
-    )
+    return tuple(b.new_empty(*b.shape[:-1], batch_size, b.shape[-1]) for b in layers[1::2])
 
 
 def activations(layers: Layers, states: Tensor, out: Room | None = None) -> Room:
@@ -88,7 +85,7 @@ def gradient_by_hand(
     batch: Batch,
     weights: Tensor,
     gamma: float | Tensor,
-    rooms: tuple[Room, Room] | None = None,
+    rooms: Sequence[Room],
 ) -> tuple[Tensor, Tensor]:
     r"""Write the gradient of the weighted mean loss into `slopes`.
 
@@ -109,13 +106,13 @@ def gradient_by_hand(
         batch: transitions ``[..., B]``.
         weights: of the transitions, ``[..., B]``.
         gamma: discount per environment step; ``[N, 1]`` for one of each network.
-        rooms: two of `room`, overwritten; None makes new tensors.
+        rooms: two of `room`, overwritten.
 
     Returns:
         The mean weighted loss ``[...]``, and the TD errors ``[..., B]``.
     """
     huber = known_settings(loss)["huber"]
-    own, other = rooms or [room(layers, weights.shape[-1]) for _ in range(2)]
+    own, other = rooms
 
     def online(states: Tensor) -> Tensor:
         return activations(layers, states, own if states is batch.states else other)[-1]
