@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
+from experiments import render_and_remove
 from safetensors.torch import load_file
 
 from rl_lab.losses import q_learning_loss
@@ -513,30 +514,7 @@ def test_where_workers_are_refused_it_learns_in_the_page(show):
 @pytest.mark.parametrize("experiment", [CartPoleLive, TrainCartPole], ids=lambda e: e.NAME)
 def test_the_module_renders_in_a_kernels_page_and_can_be_removed(show, experiment):
     page = show(experiment())
-    found = page.evaluate(
-        """async (source) => {
-          const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-          const { default: module } = await import(url);
-          const place = document.querySelector(".rl-experiment");
-          const heard = []; // [event, callback] of every listener that is left
-          const model = {
-            ...place.model,
-            on: (events, f) => events.split(" ").forEach((event) => heard.push([event, f])),
-            off: (events, f) => events.split(" ").forEach((event) =>
-              heard.splice(0, heard.length, ...heard.filter(([e, g]) => e !== event || g !== f))),
-          };
-          const el = document.createElement("div");
-          document.querySelector("main").append(el);
-          const destroy = await module.render({ model, el });
-          const shown = el.querySelectorAll("canvas").length;
-          const listened = heard.length;
-          destroy();
-          return { shown, listened, left: heard.map(([event]) => event) };
-        }""",
-        static.module_source(experiment.NAME),
-    )
-    assert found["shown"] == 1 and found["left"] == []
-    assert found["listened"] >= len(experiment.input_names()) - 1, "and was told of its inputs"
+    render_and_remove(page, experiment, canvases=1)
 
 
 @pytest.mark.parametrize("width", [1280, 375])

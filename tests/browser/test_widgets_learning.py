@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
+from experiments import render_and_remove
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 
@@ -607,30 +608,7 @@ def test_a_landing_is_moved_through_by_keyboard_and_by_mouse(show):
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: e.NAME)
 def test_the_module_renders_in_a_kernels_page_and_can_be_removed(show, experiment):
     page = show(experiment())
-    found = page.evaluate(
-        """async (source) => {
-          const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-          const { default: module } = await import(url);
-          const place = document.querySelector(".rl-experiment");
-          const heard = []; // [event, callback] of every listener that is left
-          const model = {
-            ...place.model,
-            on: (events, f) => events.split(" ").forEach((event) => heard.push([event, f])),
-            off: (events, f) => events.split(" ").forEach((event) =>
-              heard.splice(0, heard.length, ...heard.filter(([e, g]) => e !== event || g !== f))),
-          };
-          const el = document.createElement("div");
-          document.querySelector("main").append(el);
-          const destroy = await module.render({ model, el });
-          const shown = el.querySelectorAll("canvas").length;
-          const listened = heard.length;
-          destroy();
-          return { shown, listened, left: heard.map(([event]) => event) };
-        }""",
-        static.module_source(experiment.NAME),
-    )
-    assert found["shown"] == 1 and found["left"] == []
-    assert found["listened"] >= len(experiment.input_names()) - 1, "and was told of its inputs"
+    render_and_remove(page, experiment, canvases=1)
 
 
 @pytest.mark.parametrize("width", [1280, 375])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
+from experiments import render_and_remove
 
 from rl_lab.agents.tabular import QLearningAgent
 from rl_lab.envs import Bins, make_env, optimal_q
@@ -508,30 +509,7 @@ def test_the_kernel_and_the_page_agree_on_inputs(show, experiment):
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: e.NAME)
 def test_the_module_renders_in_a_kernels_page_and_can_be_removed(show, experiment):
     page = show(experiment())
-    found = page.evaluate(
-        """async (source) => {
-          const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-          const { default: module } = await import(url);
-          const place = document.querySelector(".rl-experiment");
-          const heard = []; // [event, callback] of every listener that is left
-          const model = {
-            ...place.model,
-            on: (events, f) => events.split(" ").forEach((event) => heard.push([event, f])),
-            off: (events, f) => events.split(" ").forEach((event) =>
-              heard.splice(0, heard.length, ...heard.filter(([e, g]) => e !== event || g !== f))),
-          };
-          const el = document.createElement("div");
-          document.querySelector("main").append(el);
-          const destroy = await module.render({ model, el });
-          const shown = el.querySelectorAll("canvas").length;
-          const listened = heard.length;
-          destroy();
-          return { shown, listened, left: heard.map(([event]) => event) };
-        }""",
-        static.module_source(experiment.NAME),
-    )
-    assert found["shown"] == 2 and found["left"] == []
-    assert found["listened"] >= len(experiment.input_names()) - 1, "and was told of its inputs"
+    render_and_remove(page, experiment, canvases=2)
 
 
 @pytest.mark.parametrize("width", [1280, 375])
