@@ -277,6 +277,17 @@ function niceTicks(low, high, count = 5) {
 
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [14, 4], [4, 2]];
 
+/** Draw a line through points, in CSS pixels. */
+function strokeLine(context, points, color, width = 2, dash = []) {
+  context.strokeStyle = color;
+  context.lineWidth = width;
+  context.setLineDash(dash);
+  context.beginPath();
+  for (const [x, y] of points) context.lineTo(x, y);
+  context.stroke();
+  context.setLineDash([]);
+}
+
 /**
  * Draw lines over axes, told apart by colour and by dashes, each named in a legend on top.
  * @param {CanvasRenderingContext2D} context
@@ -299,15 +310,7 @@ function drawLines(context, box, colors, chart) {
   const bottom = box.y + box.height - 38;
   const px = (x) => left + ((x - xRange[0]) / (xRange[1] - xRange[0] || 1)) * (right - left);
   const py = (y) => bottom - ((y - yRange[0]) / (yRange[1] - yRange[0] || 1)) * (bottom - top);
-  const stroke = (points, style, width, dash) => {
-    context.strokeStyle = style;
-    context.lineWidth = width;
-    context.setLineDash(dash);
-    context.beginPath();
-    for (const [x, y] of points) context.lineTo(x, y);
-    context.stroke();
-    context.setLineDash([]);
-  };
+  const stroke = (...line) => strokeLine(context, ...line);
   const write = (text, x, y, align, style = colors.text) => {
     context.fillStyle = style;
     context.textAlign = align;

@@ -40,15 +40,7 @@ function openAxes(context, box, colors, chart) {
     context.textAlign = align;
     context.fillText(text, x, y);
   };
-  const stroke = (points, color, width = 2, dash = []) => {
-    context.strokeStyle = color;
-    context.lineWidth = width;
-    context.setLineDash(dash);
-    context.beginPath();
-    for (const [x, y] of points) context.lineTo(x, y);
-    context.stroke();
-    context.setLineDash([]);
-  };
+  const stroke = (...line) => strokeLine(context, ...line);
   const within = (drawing) => {
     context.save();
     context.beginPath();
