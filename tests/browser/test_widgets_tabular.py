@@ -235,6 +235,7 @@ def test_the_lake_obeys_mouse_and_keyboard(show):
 def test_all_values_of_the_lake_can_be_read(show):
     page = show(FrozenLake(steps=0))
     page.get_by_text("All values in numbers").click()
+    page.wait_for_selector("tbody tr")  # filled when the details have opened
     assert page.locator("tbody tr").count() == 11
     cells = page.locator("tbody tr", has_text="14 F").locator("td").all_inner_texts()
     q_star = optimal_q(make_env("FrozenLake-v1").unwrapped.P, 0.99)
