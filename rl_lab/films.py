@@ -9,6 +9,8 @@ import imageio.v3 as iio
 import numpy as np
 from IPython.display import HTML
 
+MOST_BYTES = 300_000  # of a film that is small enough to travel within a page
+
 
 def record(
     agent,
@@ -21,6 +23,9 @@ def record(
 ) -> float:
     """Play one greedy episode, write it as an H.264 film and return its return.
 
+    Beside ``NAME.mp4`` stands its poster, ``NAME.png``: the last frame, since how an episode
+    ends tells more about it than how it begins.
+
     Args:
         agent: an agent with `select_action`.
         env: made with ``render_mode="rgb_array"``.
@@ -30,10 +35,14 @@ def record(
         every: environment steps between two frames.
 
     Raises:
-        ValueError: if the environment does not render to arrays.
+        ValueError: if the environment does not render to arrays, if `path` does not end in
+            ``.mp4``, or if the film would weigh more than `MOST_BYTES`; nothing is written then.
     """
+    path = Path(path)
     if env.render_mode != "rgb_array":
         raise ValueError(f"make the env with render_mode='rgb_array', not {env.render_mode!r}")
+    if path.suffix != ".mp4":
+        raise ValueError(f"a film's path ends in .mp4, not as {path.name!r} does")
     state, _ = env.reset(seed=seed)
     frames, episode_return, steps = [env.render()], 0.0, 0
     terminated = truncated = False
@@ -44,28 +53,55 @@ def record(
         if steps % every == 0 or terminated or truncated:
             frames.append(env.render())
     frames += [frames[-1]] * 12  # let the last frame stand for a moment
-    iio.imwrite(
-        path,
+    film = iio.imwrite(
+        "<bytes>",
         np.stack(frames),
+        extension=".mp4",
         plugin="FFMPEG",
         fps=env.metadata.get("render_fps", 50) / every,
         codec="libx264",
         output_params=["-crf", "30", "-movflags", "+faststart"],
         macro_block_size=2,
     )
+    if len(film) > MOST_BYTES:
+        raise ValueError(
+            f"{path.name} would weigh {len(film):,} bytes, more than {MOST_BYTES:,}: "
+            f"lower max_steps={max_steps} or raise every={every}"
+        )
+    path.write_bytes(film)
+    iio.imwrite(path.with_suffix(".png"), frames[-1])
     return episode_return
 
 
-def show(path: Path | str, description: str, width: int = 480) -> HTML:
+def show(path: Path | str, description: str, width: int = 480, *, caption: str = "") -> HTML:
     """Return the film at `path` as a player that needs no other file.
 
+    Until it is played, it shows its poster, and nothing of the film is decoded.
+
     Args:
-        path: an ``.mp4`` file.
+        path: an ``.mp4`` file, with its poster beside it, as `record` leaves them.
         description: what the film shows, for readers who cannot see it.
-        width: of the player, in pixels.
+        width: of the player, in pixels; the height follows.
+        caption: below the film: whose it is, and what to look for.
+
+    Raises:
+        FileNotFoundError: if the film or its poster is missing.
     """
-    data = base64.b64encode(Path(path).read_bytes()).decode()
-    return HTML(
-        f'<video controls muted playsinline loop width="{width}" preload="metadata" '
-        f'aria-label="{html.escape(description)}" src="data:video/mp4;base64,{data}"></video>'
+    film = Path(path)
+    poster = film.with_suffix(".png")
+    for file in (film, poster):
+        if not file.is_file():
+            raise FileNotFoundError(f"no {file}: rl_lab.films.record writes film and poster")
+    tall, wide = iio.imread(poster).shape[:2]
+
+    def data(file: Path, kind: str) -> str:
+        return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
+
+    player = (
+        f'<video controls muted playsinline loop width="{width}" '
+        f'height="{round(width * tall / wide)}" preload="none" '
+        f'aria-label="{html.escape(description)}" poster="{data(poster, "image/png")}" '
+        f'src="{data(film, "video/mp4")}"></video>'
     )
+    words = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    return HTML(f'<figure class="rl-film">{player}{words}</figure>')

@@ -1,17 +1,19 @@
 """Films of one agent at several moments of its training, and its weights at each.
 
-Without arguments the films that are missing are made; ``films.py cartpole`` makes
-those of CartPole anew. A film shows one greedy episode of one seed: an anecdote to
-look at, where the other scripts of this folder give results.
+Without arguments what is missing is made; ``films.py cartpole`` trains and films CartPole anew,
+and with ``--keep-weights`` films it anew from the stored weights. A film shows one greedy
+episode of one seed: an anecdote to look at, where the other scripts of this folder give
+results. ``films.json`` says of each film whose it is, where it starts and what it returned.
 """
 
 import argparse
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from rl_lab.agents.dqn import DQNAgent
 from rl_lab.envs import make_env
@@ -21,95 +23,101 @@ from rl_lab.settings import CARTPOLE_RECIPE, CARTPOLE_STEPS, LANDER_RECIPE, LAND
 from rl_lab.training import EVALUATION_SEED, train_dqn
 
 FILMS = Path(__file__).parents[1] / "films"
+MANIFEST = FILMS / "films.json"
 SEED = 0
 
-# Environment steps of training at which each film is taken, in rising order.
-MOMENTS = {
-    "cartpole": {"before": 0, "during": 8_000, "after": CARTPOLE_STEPS},
-    "lunar_lander": {"crash": 0, "hover": 80_000, "landing": LANDER_STEPS},
-}
 
-# How an episode of the lander has to end to be filmed, by its last observation (x and y
-# first, the contacts of the legs last), its last reward and its length.
-LANDER_LIMIT = 1_000
-LANDER_ENDINGS = {
-    "crash": lambda state, reward, length: reward == -100 and abs(state[0]) < 0.9,
-    "hover": lambda state, reward, length: length == LANDER_LIMIT and state[1] > 0.1,
-    "landing": lambda state, reward, length: reward == 100 and abs(state[0]) < 0.2,
-}
+@dataclass(frozen=True)
+class Task:
+    """What is learned and filmed.
 
-
-def cartpole() -> None:
-    """The recipe on CartPole-v1: untrained, in mid-training, and at the end of its budget."""
-    loss = partial(q_learning_loss, double=True)
-    agent = DQNAgent(4, 2, **CARTPOLE_RECIPE, loss=loss, device="cpu", seed=SEED)
-    train_and_film("cartpole", "CartPole-v1", agent)
-
-
-def lunar_lander() -> None:
-    """The recipe on LunarLander-v3: a crash untrained, a hover half-way, a landing at the end."""
-    loss = partial(q_learning_loss, double=True)
-    agent = DQNAgent(8, 4, **LANDER_RECIPE, loss=loss, device="cpu", seed=SEED)
-    train_and_film(
-        "lunar_lander",
-        "LunarLander-v3",
-        agent,
-        max_steps=LANDER_LIMIT,
-        film_steps=400,
-        every=4,
-        endings=LANDER_ENDINGS,
-    )
-
-
-def train_and_film(
-    name: str,
-    env_name: str,
-    agent: DQNAgent,
-    *,
-    max_steps: int = 500,
-    film_steps: int = 500,
-    every: int = 2,
-    endings: Mapping[str, Callable[..., bool]] = MappingProxyType({}),
-) -> None:
-    """Train `agent` in pieces; at each of its moments store its weights and a film.
-
-    A film begins from the first start of `evaluate`, which training has not seeded, or
-    from the first whose episode ends as asked for.
-
-    Args:
-        name: key of `MOMENTS`, and first word of the files' names.
+    Attributes:
         env_name: Gymnasium name.
-        agent: an untrained agent.
+        sizes: observed numbers, and actions.
+        settings: of the agent, which learns by the Double DQN target.
+        moments: environment steps of training at which each film is taken, in rising order.
         max_steps: environment steps of a training episode at most.
         film_steps: environment steps of a film at most.
         every: environment steps between two frames of a film.
-        endings: for a moment, how the filmed episode has to end; anyhow, if it is not named.
+        endings: for a moment, how the filmed episode has to end, by its last observation, its
+            last reward and its length; anyhow, if the moment is not named.
     """
-    env, camera = make_env(env_name), make_env(env_name, render_mode="rgb_array")
-    FILMS.mkdir(exist_ok=True)
-    for moment, env_steps in MOMENTS[name].items():
-        missing = env_steps - agent.n_env_steps
-        if missing:
+
+    env_name: str
+    sizes: tuple[int, int]
+    settings: Mapping
+    moments: Mapping[str, int]
+    max_steps: int = 500
+    film_steps: int = 500
+    every: int = 2
+    endings: Mapping[str, Callable[..., bool]] = field(default_factory=dict)
+
+    def agent(self) -> DQNAgent:
+        """The agent before it has learned anything."""
+        loss = partial(q_learning_loss, double=True)
+        return DQNAgent(*self.sizes, **self.settings, loss=loss, device="cpu", seed=SEED)
+
+
+LANDER_LIMIT = 1_000
+TASKS = {
+    "cartpole": Task(
+        "CartPole-v1",
+        (4, 2),
+        CARTPOLE_RECIPE,
+        {"before": 0, "during": 8_000, "after": CARTPOLE_STEPS},
+    ),
+    # Of an observation x and y come first, the contacts of the legs last.
+    "lunar_lander": Task(
+        "LunarLander-v3",
+        (8, 4),
+        LANDER_RECIPE,
+        {"crash": 0, "hover": 80_000, "landing": LANDER_STEPS},
+        max_steps=LANDER_LIMIT,
+        film_steps=400,
+        every=4,
+        endings={
+            "crash": lambda state, reward, length: reward == -100 and abs(state[0]) < 0.9,
+            "hover": lambda state, reward, length: length == LANDER_LIMIT and state[1] > 0.1,
+            "landing": lambda state, reward, length: reward == 100 and abs(state[0]) < 0.2,
+        },
+    ),
+}
+
+
+def weights_path(name: str, moment: str) -> Path:
+    """Where the weights of a moment are."""
+    return FILMS / f"{name}_{moment}.safetensors"
+
+
+def train(name: str) -> None:
+    """Train one agent in pieces, and store its weights at each of the moments."""
+    task = TASKS[name]
+    agent, env = task.agent(), make_env(task.env_name)
+    for moment, env_steps in task.moments.items():
+        if missing := env_steps - agent.n_env_steps:
             train_dqn(
                 agent,
                 env,
                 n_episodes=missing,  # more than there will be: env_steps is the limit
-                max_steps=max_steps,
+                max_steps=task.max_steps,
                 n_env_steps=missing,
                 seed=None if agent.n_env_steps else SEED,
                 print_every=0,
             )
-        path = FILMS / f"{name}_{moment}"
-        save_file(agent.online.state_dict(), path.with_suffix(".safetensors"))
-        film = path.with_suffix(".mp4")
-        seed = EVALUATION_SEED
-        if moment in endings:
-            seed = first_start(agent, make_env(env_name), endings[moment])
-        filmed = record(agent, camera, film, seed=seed, max_steps=film_steps, every=every)
-        print(
-            f"{film.name}: after {env_steps:,} environment steps, start {seed}, "
-            f"return while filmed {filmed:.0f}"
-        )
+        save_file(agent.online.state_dict(), weights_path(name, moment))
+
+
+def trained(name: str, moment: str) -> tuple[DQNAgent, int]:
+    """The agent of a moment, from its stored weights, and the seed of its film's start.
+
+    The start is the first of `evaluate`, which training has not seeded, or the first whose
+    episode ends as asked for.
+    """
+    task = TASKS[name]
+    agent = task.agent()
+    agent.online.load_state_dict(load_file(weights_path(name, moment)))
+    wanted = task.endings.get(moment)
+    return agent, first_start(agent, make_env(task.env_name), wanted) if wanted else EVALUATION_SEED
 
 
 def first_start(agent: DQNAgent, env, wanted: Callable[..., bool]) -> int:
@@ -130,24 +138,83 @@ def first_start(agent: DQNAgent, env, wanted: Callable[..., bool]) -> int:
     raise RuntimeError("no start leads to the episode to be filmed: try another SEED")
 
 
-MAKERS = {"cartpole": cartpole, "lunar_lander": lunar_lander}
+class Counted:
+    """An agent whose choices are counted: the environment steps of a film."""
+
+    def __init__(self, agent: DQNAgent) -> None:
+        self.agent, self.n = agent, 0
+
+    def select_action(self, state, training=True):
+        """Choose as the agent does."""
+        self.n += 1
+        return self.agent.select_action(state, training=training)
+
+
+def film(name: str) -> dict[str, dict]:
+    """Film all moments from their stored weights; returns the manifest's entries by film."""
+    task, entries = TASKS[name], {}
+    camera = make_env(task.env_name, render_mode="rgb_array")
+    for moment, env_steps in task.moments.items():
+        agent, start = trained(name, moment)
+        path, player = FILMS / f"{name}_{moment}.mp4", Counted(agent)
+        options = dict(max_steps=task.film_steps, every=task.every)
+        filmed = record(player, camera, path, seed=start, **options)
+        entries[path.stem] = {
+            "environment": task.env_name,
+            "agent": name,
+            "seed": SEED,
+            "env_steps": env_steps,
+            "start": start,
+            "every": task.every,
+            "length": player.n,
+            "return": round(filmed, 2),
+            "bytes": path.stat().st_size,
+        }
+        print(path.stem, entries[path.stem], flush=True)
+    return entries
+
+
+def read_manifest() -> dict:
+    """What is known of the films so far."""
+    empty = {"agents": {}, "films": {}}
+    return json.loads(MANIFEST.read_text(encoding="utf-8")) if MANIFEST.exists() else empty
+
+
+def make(name: str, keep_weights: bool) -> None:
+    """Train, unless the weights are there and kept; film, and write both into the manifest."""
+    FILMS.mkdir(exist_ok=True)
+    stored = all(weights_path(name, moment).exists() for moment in TASKS[name].moments)
+    if not (keep_weights and stored):
+        train(name)
+    manifest = read_manifest()
+    manifest["films"] |= film(name)
+    manifest["agents"][name] = {"double": True, **TASKS[name].settings}
+    text = json.dumps(manifest, indent=1, sort_keys=True)
+    MANIFEST.write_text(f"{text}\n", encoding="utf-8")
 
 
 def is_complete(name: str) -> bool:
-    """Whether every film and every file of weights of `name` is there."""
+    """Whether every film of `name` is there, with its poster, its weights and its entry."""
+    kinds = (".mp4", ".png", ".safetensors")
+    known = read_manifest()["films"]
     return all(
-        (FILMS / f"{name}_{moment}{kind}").exists()
-        for moment in MOMENTS[name]
-        for kind in (".mp4", ".safetensors")
+        f"{name}_{moment}" in known and (FILMS / f"{name}_{moment}{kind}").exists()
+        for moment in TASKS[name].moments
+        for kind in kinds
     )
 
 
 def main() -> None:
     """Make the films named on the command line, or those that are missing."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", choices=MAKERS, help="default: what is missing")
-    for name in parser.parse_args().names or [n for n in MAKERS if not is_complete(n)]:
-        MAKERS[name]()
+    # `choices` refuses an empty list before Python 3.12.
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(TASKS)}; default: what is missing")
+    parser.add_argument("--keep-weights", action="store_true", help="film anew, do not train")
+    given = parser.parse_args()
+    if unknown := [name for name in given.names if name not in TASKS]:
+        parser.error(f"nothing is filmed of {unknown[0]!r}, only of {', '.join(TASKS)}")
+    for name in given.names or [n for n in TASKS if not is_complete(n)]:
+        make(name, keep_weights=given.keep_weights or not given.names)
 
 
 if __name__ == "__main__":

@@ -12,15 +12,12 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from safetensors.numpy import save_file
-from safetensors.torch import load_file
 
-from rl_lab.agents.dqn import DQNAgent
 from rl_lab.envs import make_env
-from rl_lab.settings import LANDER_RECIPE
 
 DATA = Path(__file__).parents[1] / "data"
 films = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("films.py"))))
-FILM_STEPS = 400  # as in `films.lunar_lander`
+TASK = films.TASKS["lunar_lander"]
 LEGS_BELOW = 18 / 30  # metres from the lander's centre to its feet, as Gymnasium has it
 
 
@@ -33,10 +30,8 @@ def trace(moment: str) -> tuple[dict[str, np.ndarray], dict]:
         film ends); ``MOMENT.terrain`` ``[n, 2]``: the ground, in units of the observation.
         And an entry for the manifest.
     """
-    agent = DQNAgent(8, 4, **LANDER_RECIPE, device="cpu", seed=films.SEED)
-    agent.online.load_state_dict(load_file(films.FILMS / f"lunar_lander_{moment}.safetensors"))
-    env = make_env("LunarLander-v3")
-    start = films.first_start(agent, env, films.LANDER_ENDINGS[moment])
+    agent, start = films.trained("lunar_lander", moment)
+    env = make_env(TASK.env_name)
     state, _ = env.reset(seed=start)
     moon = env.unwrapped
     points = [moon.sky_polys[0][0], *(poly[1] for poly in moon.sky_polys)]
@@ -47,7 +42,7 @@ def trace(moment: str) -> tuple[dict[str, np.ndarray], dict]:
             values = agent.online(torch.as_tensor(state)).numpy()
         action = int(values.argmax())
         row = [*state, *values, action]
-        if over or len(rows) == FILM_STEPS:
+        if over or len(rows) == TASK.film_steps:
             break
         state, reward, terminated, truncated, _ = env.step(action)
         rows.append([*row, reward])
@@ -55,7 +50,7 @@ def trace(moment: str) -> tuple[dict[str, np.ndarray], dict]:
     rows.append([*row, 0.0])
     tensors = {"steps": rows, "terrain": terrain}
     entry = dict(
-        env_steps=films.MOMENTS["lunar_lander"][moment],
+        env_steps=TASK.moments[moment],
         start=start,
         length=len(rows) - 1,
         over=over,
@@ -68,10 +63,10 @@ def trace(moment: str) -> tuple[dict[str, np.ndarray], dict]:
 def main() -> None:
     """Play all films again and write ``landing.safetensors``; its metadata hold the returns."""
     tensors, entries = {}, {}
-    for moment in films.MOMENTS["lunar_lander"]:
+    for moment in TASK.moments:
         more, entries[moment] = trace(moment)
         tensors |= more
-    manifest = dict(environment="LunarLander-v3", seed=films.SEED, moments=entries)
+    manifest = dict(environment=TASK.env_name, seed=films.SEED, moments=entries)
     save_file(tensors, DATA / "landing.safetensors", {"manifest": json.dumps(manifest)})
 
 
