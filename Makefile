@@ -1,13 +1,15 @@
 # Everything this project can do. A bare `make` lists it.
 #
-# Variables: PYTHON=python3.12 chooses the interpreter of a new .venv; CHAPTER=replay or
-# STUDY=cartpole names one for `outputs` or `studies`; PORT=8000 is for `serve`. pip's own
-# variables, such as PIP_EXTRA_INDEX_URL, reach pip unchanged.
+# Variables: PYTHON=python3.12 chooses the interpreter of a new .venv; CHAPTER=replay names one for
+# `test` or `outputs`, STUDY=cartpole one for `studies`; REF=v0.1.0 is what `changed` compares
+# with; PORT=8000 is for `serve`. pip's own variables, such as PIP_EXTRA_INDEX_URL, reach pip
+# unchanged.
 
 PYTHON ?= python3
 PORT ?= 8000
 CHAPTER ?=
 STUDY ?= *
+REF ?=
 
 VENV := .venv
 BENCH := .venv-bench
@@ -24,11 +26,11 @@ HTML := _build/html
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-fast outputs studies lab lint format bench mutants linkcheck clean
+.PHONY: help book serve test test-fast changed outputs studies lab lint format bench mutants linkcheck clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets (also: a bare `make`)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 book: $(READY) ## build the site from the stored outputs and print its address
 	$(VENV)/$(BIN)/jupyter-book build . -W -n --keep-going --all --quiet
@@ -38,8 +40,14 @@ serve: book ## build the site and serve it on this machine
 	@echo "Serving http://localhost:$(PORT)/ until Ctrl-C"
 	@$(PY) -m http.server $(PORT) --bind localhost --directory $(HTML)
 
-test: $(READY) ## unit tests, every chapter executed and compared, the site in Chromium if there is one
-	$(PY) -m pytest --nbval -n 2 --dist loadfile --no-loadscope-reorder tests book
+PYTEST := $(PY) -m pytest --nbval -n 2 --dist loadfile --no-loadscope-reorder
+
+test: $(READY) ## unit tests, every chapter executed and compared, the site in Chromium (one chapter: CHAPTER=replay)
+	$(if $(wildcard book/$(or $(CHAPTER),*).ipynb),,$(error there is no book/$(CHAPTER).ipynb))
+	$(PYTEST) $(if $(CHAPTER),-k $(CHAPTER) tests/test_book.py book/$(CHAPTER).ipynb,tests book)
+
+changed: $(READY) ## test what was touched since the main branch, or REF=v0.1.0, and what depends on it
+	$(PY) tests/changed.py $(REF)
 
 test-fast: $(READY) ## the unit tests that take seconds
 	$(PY) -m pytest -n 2 --dist loadfile -m "not slow" tests
