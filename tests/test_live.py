@@ -1,9 +1,26 @@
 """Controls for a running kernel, and what stands in their place on the page."""
 
+from pathlib import Path
+
+import nbformat
 import pytest
+from bs4 import BeautifulSoup
+from safetensors.torch import load_file
+
+from rl_lab import films
+from rl_lab.agents.dqn import DQNAgent
+from rl_lab.envs import make_env
+from rl_lab.settings import CARTPOLE_RECIPE, LANDER_RECIPE
+from rl_lab.training import EVALUATION_SEED
 
 from rl_lab.widgets.live import Live
 
+BOOK = Path(__file__).parents[1] / "book"
+CHAPTERS = {
+    path.stem: nbformat.read(path, as_version=4)
+    for path in sorted(BOOK.glob("*.ipynb"))
+    if path.stem != "takeaways"  # a summary: nothing new runs there
+}
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -21,7 +38,8 @@ def test_the_page_says_that_a_kernel_is_needed():
     shown, again = live._repr_mimebundle_(), live._repr_mimebundle_()
     assert VIEW in shown
     assert "With a running kernel you can draw &lt;k&gt; seeds." in shown["text/html"]
-    assert "rocket" in shown["text/html"]
+    place = BeautifulSoup(shown["text/html"], "html.parser").find(class_="rl-launch")
+    assert "rocket button" in place.text
     assert {k: v for k, v in shown.items() if k != VIEW} == {
         k: v for k, v in again.items() if k != VIEW
     }
@@ -31,3 +49,42 @@ def test_the_page_says_that_a_kernel_is_needed():
 def test_each_argument_needs_a_control(controls):
     with pytest.raises(ValueError, match=r"argument: 'k'|to a widget"):
         Live(lambda k: None, "draw k seeds", **controls)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_each_chapter_runs_something_live_and_says_what_it_needs(chapter):
+    shown = [
+        output.data["text/html"]
+        for cell in CHAPTERS[chapter].cells
+        if cell.cell_type == "code" and "Live(" in cell.source
+        for output in cell.outputs
+        if "data" in output
+    ]
+    assert shown and all("This page has no kernel" in html for html in shown)
+
+
+@pytest.mark.parametrize(
+    ("chapter", "moment", "start", "told"),
+    [("cartpole", "before", 0, "10"), ("lunar_lander", "crash", 1, "-120")],
+)
+def test_a_film_from_another_start_is_made_without_a_display(
+    chapter, moment, start, told, monkeypatch, capsys
+):
+    """The function behind the controls, as the cell defines it; these are the stored films."""
+    (source,) = (c.source for c in CHAPTERS[chapter].cells if c.id == "film-live")
+    monkeypatch.chdir(BOOK)
+    names = dict(
+        DQNAgent=DQNAgent,
+        EVALUATION_SEED=EVALUATION_SEED,
+        LANDER_RECIPE=LANDER_RECIPE,
+        learner=DQNAgent(4, 2, **CARTPOLE_RECIPE, device="cpu", seed=1),
+        load_file=load_file,
+        make_env=make_env,
+        show=films.show,
+    )
+    exec(source, names)
+    shown = []
+    names["display"] = shown.append
+    names["film_again"](moment, start)
+    assert "data:video/mp4" in shown[0].data
+    assert capsys.readouterr().out.strip().endswith(f" {told}")

@@ -32,9 +32,11 @@ class Live:
         return {
             **self.box._repr_mimebundle_(**kwargs),
             "text/plain": repr(self),
+            # The site puts links in the place of what is in `rl-launch`.
             "text/html": (
                 f'<div class="rl-live"><p><strong>Live.</strong> {escape(repr(self))} '
-                "On the course's site the rocket button at the top of the page starts one in the "
-                "cloud; on your own machine, open the chapter's notebook and run it.</p></div>"
+                'This page has no kernel: <span class="rl-launch">start one with the rocket button '
+                "at the top of the page on the course's site</span>, or open the chapter's "
+                "notebook on your own machine and run it.</p></div>"
             ),
         }
