@@ -1,5 +1,6 @@
 """Controls for a running kernel, and what stands in their place on the page."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -12,7 +13,6 @@ from rl_lab.agents.dqn import DQNAgent
 from rl_lab.envs import make_env
 from rl_lab.settings import CARTPOLE_RECIPE, LANDER_RECIPE
 from rl_lab.training import EVALUATION_SEED
-
 from rl_lab.widgets.live import Live
 
 BOOK = Path(__file__).parents[1] / "book"
@@ -56,7 +56,7 @@ def test_each_chapter_runs_something_live_and_says_what_it_needs(chapter):
     shown = [
         output.data["text/html"]
         for cell in CHAPTERS[chapter].cells
-        if cell.cell_type == "code" and "Live(" in cell.source
+        if cell.cell_type == "code" and re.search(r"^Live\(", cell.source, re.MULTILINE)
         for output in cell.outputs
         if "data" in output
     ]
