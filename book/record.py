@@ -33,6 +33,9 @@ ENV = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "IPYKERNEL_CELL_NAME": "<cell>",
 }
+# The first cell of every chapter: Colab's set-up, which the site leaves out.
+SETUP = BOOK / "colab.py"
+SETUP_METADATA = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["remove-cell"]}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 # The order in which two cores finish soonest. A chapter that is not named comes first.
@@ -132,6 +135,14 @@ def tidy(notebook) -> None:
         strip_views(cell.get("outputs", []))
 
 
+def set_up_first(notebook) -> None:
+    """Let the chapter begin with the set-up cell as it stands in colab.py."""
+    if notebook.cells[0].get("id") != SETUP.stem:
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(id=SETUP.stem))
+    notebook.cells[0].metadata = nbformat.from_dict(SETUP_METADATA)
+    notebook.cells[0].source = SETUP.read_text(encoding="utf-8").strip()
+
+
 def record(path: Path) -> str:
     """Execute one chapter, store its outputs, and say how it went.
 
@@ -141,6 +152,7 @@ def record(path: Path) -> str:
     """
     before = path.read_text(encoding="utf-8")
     notebook = nbformat.reads(before, as_version=4)
+    set_up_first(notebook)
     start = time.perf_counter()
     with PeakMemory() as peak:
         make_client(notebook, path.parent).execute(env=kernel_env())
