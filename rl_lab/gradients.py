@@ -137,6 +137,11 @@ def gradient_by_hand(
     return (losses * weights).mean(-1), td_errors
 
 
+def _layers_of(network: QNetwork) -> Layers:
+    first, second, values = network.first, network.second, network.values
+    return first.weight, first.bias, second.weight, second.bias, values.weight, values.bias
+
+
 class ByHand:
     """A `QNetwork` whose weights lie in one vector, differentiated by hand.
 
@@ -156,7 +161,7 @@ class ByHand:
         shapes = [p.shape for p in network.parameters()]
         self._gradient = torch.zeros_like(flat.data)
         self._layers, self._slopes = views(flat.data, shapes), views(self._gradient, shapes)
-        self._rooms: tuple[Room, Room] | None = None
+        self._rooms: tuple[Room, ...] | None = None
         for parameter, piece in zip(network.parameters(), self._layers, strict=True):
             parameter.data = piece
 
@@ -172,11 +177,7 @@ class ByHand:
         Raises:
             RuntimeError: if somebody put other tensors in their place.
         """
-        net = self.network
-        held = (net.first.weight, net.first.bias, net.second.weight, net.second.bias)
-        for parameter, piece in zip(
-            (*held, net.values.weight, net.values.bias), self._layers, strict=True
-        ):
+        for parameter, piece in zip(_layers_of(self.network), self._layers, strict=True):
             if parameter.data_ptr() != piece.data_ptr():
                 raise RuntimeError(
                     "the network's parameters were replaced by other tensors; copy values into "
@@ -198,9 +199,16 @@ class ByHand:
         layers = self._tied()
         self.parameters[0].grad = self._gradient  # zero_grad() would have taken it away
         if self._rooms is None or len(weights) != self._rooms[0][0].shape[0]:
-            self._rooms = room(layers, len(weights)), room(layers, len(weights))
+            self._rooms = tuple(room(layers, len(weights)) for _ in range(3))
+        *rooms, frozen_room = self._rooms
+        if type(target) is QNetwork:  # the same values, without a module's overhead
+            frozen = _layers_of(target)
+
+            def target(states: Tensor) -> Tensor:
+                return activations(frozen, states, frozen_room)[-1]
+
         return gradient_by_hand(
-            layers, self._slopes, self.loss, target, batch, weights, gamma, self._rooms
+            layers, self._slopes, self.loss, target, batch, weights, gamma, rooms
         )
 
 

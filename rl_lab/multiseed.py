@@ -11,6 +11,7 @@ Shapes: N agents in the stack, B minibatch size, S observation size, A actions.
 import math
 import time
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 import gymnasium as gym
 import numpy as np
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from rl_lab.agents.dqn import DQNAgent
 from rl_lab.gradients import activations, gradient_by_hand, is_known, known_settings, room, views
 from rl_lab.networks import QNetwork
+from rl_lab.optim import Adam
 from rl_lab.replay import RecentTransitions, ReplayBuffer, as_batch
 from rl_lab.training import EVALUATION_SEED, Evaluation, GreedyEpisode, History, require_counts
 
@@ -61,7 +63,12 @@ class StackedQNetwork:
 
     def drop(self, index: int) -> None:
         """Take network `index` out of the stack."""
-        self._hold(torch.cat([self.weights[:index], self.weights[index + 1 :]]))
+        self._hold(_without(self.weights, index))
+
+
+def _without(rows: Tensor, index: int) -> Tensor:
+    """Return a copy of `rows` that lacks one."""
+    return torch.cat([rows[:index], rows[index + 1 :]])
 
 
 class AgentStack:
@@ -93,14 +100,10 @@ class AgentStack:
         self._numbers = list(range(len(self.agents)))  # as they were before any was released
         self.online = StackedQNetwork([a.online for a in self.agents])
         self.target = StackedQNetwork([a.target for a in self.agents])
-        # A parameter for each row: a learning rate belongs to a group of parameters.
-        self._rows = [nn.Parameter(row) for row in self.online.weights]
-        groups: dict[tuple, list[nn.Parameter]] = {}
-        for agent, row in zip(self.agents, self._rows, strict=True):
-            groups.setdefault((agent.lr, agent.lr_decay_updates), []).append(row)
-        self.optimizer = torch.optim.Adam(
-            [{"params": rows} for rows in groups.values()], lr=first.lr, fused=True
-        )
+        # Neighbours with one step size are one parameter of one optimiser.
+        sizes = [len(list(rows)) for _, rows in groupby(self.agents, _step_size_settings)]
+        self._blocks = [nn.Parameter(rows) for rows in self.online.weights.split(sizes)]
+        self._optimizers = [Adam([block], first.lr) for block in self._blocks]
         self._spread()
 
     def _require_alike(self, agent: DQNAgent, first: DQNAgent) -> None:
@@ -136,8 +139,11 @@ class AgentStack:
         """Lay out what has a row for each agent of the stack."""
         n, first = len(self.agents), self.agents[0]
         gradient = torch.zeros_like(self.online.weights)
-        for row, weights, slopes in zip(self._rows, self.online.weights, gradient, strict=True):
-            row.data, row.grad = weights, slopes
+        sizes = [len(block) for block in self._blocks]
+        for block, weights, slopes in zip(
+            self._blocks, self.online.weights.split(sizes), gradient.split(sizes), strict=True
+        ):
+            block.data, block.grad = weights, slopes
         self._slopes = views(gradient, self.online.shapes)
         self._gamma = torch.tensor([[agent.gamma] for agent in self.agents])
         self._drawn = np.empty((n, first.batch_size, 2 * first.obs_dim + 4), np.float32)
@@ -187,17 +193,15 @@ class AgentStack:
                     f"update {first.n_updates + 1}; try a smaller lr "
                     f"(now {self.agents[index].lr})"
                 )
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._of(group["params"][0]).current_lr
-        self.optimizer.step()
+        start = 0
+        for block, optimizer in zip(self._blocks, self._optimizers, strict=True):
+            optimizer.param_groups[0]["lr"] = self.agents[start].current_lr
+            optimizer.step()
+            start += len(block)
         for agent in self.agents:
             agent.n_updates += 1
         self._refresh_targets()
         return values
-
-    def _of(self, row: nn.Parameter) -> DQNAgent:
-        """Return the agent whose weights `row` holds."""
-        return next(a for a, r in zip(self.agents, self._rows, strict=True) if r is row)
 
     def _refresh_targets(self) -> None:
         due = [i for i, a in enumerate(self.agents) if a.n_updates % a.target_update_freq == 0]
@@ -211,17 +215,31 @@ class AgentStack:
         """Hand agent `index` its weights and take it out of the stack."""
         self.online.write_to(index, self.agents[index].online)
         self.target.write_to(index, self.agents[index].target)
-        row = self._rows.pop(index)
-        self.optimizer.state.pop(row, None)
+        self._forget(index)
         del self._numbers[index]
-        for group in self.optimizer.param_groups:
-            group["params"] = [p for p in group["params"] if p is not row]
-        self.optimizer.param_groups = [g for g in self.optimizer.param_groups if g["params"]]
         del self.agents[index]
         self.online.drop(index)
         self.target.drop(index)
         if self.agents:
             self._spread()
+
+    def _forget(self, index: int) -> None:
+        """Take the row of an agent out of its block and out of Adam's moments."""
+        number = 0
+        while index >= len(self._blocks[number]):
+            index -= len(self._blocks[number])
+            number += 1
+        block, optimizer = self._blocks[number], self._optimizers[number]
+        if len(block) == 1:
+            del self._blocks[number], self._optimizers[number]
+            return
+        block.data = _without(block.data, index)
+        for moments in (optimizer.first_moments, optimizer.second_moments):
+            moments[0] = _without(moments[0], index)
+
+
+def _step_size_settings(agent: DQNAgent) -> tuple[float, int | None]:
+    return agent.lr, agent.lr_decay_updates
 
 
 def train_together(  # noqa: C901 - one loop, as `train_dqn` is

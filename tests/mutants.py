@@ -35,6 +35,7 @@ class Mutant(NamedTuple):
 LOSSES, REPLAY, DQN = "losses.py", "replay.py", "agents/dqn.py"
 TABULAR, LOOP, STATS = "agents/tabular.py", "training.py", "stats.py"
 STACK, STUDIES, ENVS, PLOTS = "multiseed.py", "studies.py", "envs.py", "plotting.py"
+OPTIM = "optim.py"
 GRADIENTS = "gradients.py"
 
 # The test files that have to catch the bugs of a file.
@@ -47,6 +48,7 @@ GUARDS = {
     LOOP: ["training"],
     STATS: ["stats"],
     STACK: ["multiseed"],
+    OPTIM: ["optim", "gradients"],
     STUDIES: ["studies"],
     ENVS: ["envs", "oracle"],
     PLOTS: ["plotting"],
@@ -299,9 +301,17 @@ MUTANTS = [
     Mutant(
         "moments of another agent",
         STACK,
-        "row = self._rows.pop(index)",
-        "row = self._rows.pop()",
+        "moments[0] = _without(moments[0], index)",
+        "moments[0] = _without(moments[0], 0)",
     ),
+    Mutant(
+        "one step size for all arms", STACK, "self.agents[start].current_lr", "self.agents[0].lr"
+    ),
+    Mutant("blocks miscounted", STACK, "            start += len(block)\n", ""),
+    # optimiser
+    Mutant("a frozen step size", OPTIM, 'lr=group["lr"]', "lr=0.1"),
+    Mutant("a steeper memory", OPTIM, "beta2=0.999", "beta2=0.99"),
+    Mutant("frozen layers move", OPTIM, " if p.grad is not None", ""),
     Mutant(
         "stack or-s the flags",
         STACK,

@@ -14,6 +14,7 @@ from torch import nn
 from rl_lab.gradients import gradient_rule
 from rl_lab.losses import q_learning_loss
 from rl_lab.networks import QNetwork, seeded
+from rl_lab.optim import Adam
 from rl_lab.replay import ReplayBuffer
 from rl_lab.utils.common import get_device, use_threads
 
@@ -145,7 +146,7 @@ class DQNAgent:
         self.replay = ReplayBuffer(buffer_size, seed=sampling) if replay is None else replay
         self._rule = gradient_rule(network.to(self.device), loss)
         self.target = copy.deepcopy(self.online).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self._rule.parameters, lr=lr, fused=True)
+        self.optimizer = Adam(self._rule.parameters, lr)
 
     @property
     def online(self) -> nn.Module:
