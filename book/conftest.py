@@ -7,14 +7,18 @@ the outputs (see record.py), executes them, in the same environment. Beyond what
 * a cell that was never run, or that writes to standard error, fails;
 * figures are compared: at most `PNG_TOLERANCE` apart, and none missing;
 * the tag ``approx`` lets the digits of an output differ, ``approx-25`` by at most 25 per
-  cent; words must be the same, and figures of about the same size.
+  cent; words must be the same, and figures of about the same size;
+* what failed is shown on one page, old and new outputs side by side (see report.py), and marked
+  in its file by GitHub Actions.
 """
 
 import base64
 import copy
+import json
 import math
 import re
 from collections import defaultdict
+from dataclasses import asdict
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -23,6 +27,7 @@ import pytest
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
 from record import CELL_TIMEOUT, kernel_env, longest_first, make_client, strip_views
+from report import Change, alt_text, from_failures, line_of
 
 # Root mean square over pixels and channels, of 255. Data moved by 0.1 % give about 1.3,
 # by 1 % about 9; one other letter in a title gives about 10.
@@ -57,8 +62,20 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: longest_first(item.path))
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Seconds that each chapter took, its kernel's start included."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Add to the report of a failed cell what it showed; xdist sends it on."""
+    report = yield
+    if report.failed and isinstance(item, Cell):
+        report.change = json.dumps(asdict(item.change(str(call.excinfo.value))))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Where the report is, and the seconds that each chapter took, its kernel's start included."""
+    failed = terminalreporter.stats.get("failed", []) + terminalreporter.stats.get("error", [])
+    for line in from_failures(failed, config.rootpath / "_build" / "report"):
+        terminalreporter.write_line(line)
     seconds = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:
@@ -127,6 +144,16 @@ class Cell(IPyNbCell):
         stored = coalesce_streams(self.cell.outputs)
         if self.options["check"] and not self.compare_outputs(outputs, stored):
             self.raise_cell_error("Cell outputs differ", "\n".join(self.comparison_traceback))
+
+    def change(self, says: str) -> Change:
+        """What the cell showed, beside what is stored."""
+        _, executed = self.parent.code_cells[self.cell_num]
+        path = self.path.relative_to(self.config.rootpath).as_posix()
+        line = line_of(self.path, self.cell.get("id", ""))
+        stored, new = (json.loads(json.dumps(cell.outputs)) for cell in (self.cell, executed))
+        return Change(
+            path, self.cell_num, self.cell.source, says, stored, new, alt_text(self.cell), line
+        )
 
     def execute(self):
         """Run the cell in the chapter's kernel and return its outputs."""
