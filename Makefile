@@ -10,9 +10,11 @@ PORT ?= 8000
 CHAPTER ?=
 STUDY ?= *
 REF ?=
+REQUIREMENTS ?= requirements.txt
 
 VENV := .venv
 BENCH := .venv-bench
+TOOLS := .venv-tools
 ifeq ($(OS),Windows_NT)
 BIN := Scripts
 else
@@ -26,11 +28,12 @@ HTML := _build/html
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-fast changed outputs studies lab lint format bench mutants linkcheck clean
+.PHONY: help book serve test test-fast changed outputs report studies lab lint format audit \
+  notebooks bench mutants linkcheck clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets (also: a bare `make`)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 book: $(READY) ## build the site from the stored outputs and print its address
 	$(VENV)/$(BIN)/jupyter-book build . -W -n --keep-going --all --quiet
@@ -55,6 +58,9 @@ test-fast: $(READY) ## the unit tests that take seconds
 outputs: $(READY) ## execute the chapters and store what they show (one: CHAPTER=replay)
 	$(PY) book/record.py $(CHAPTER)
 
+report: $(READY) ## what changed in the stored outputs, side by side (since the last commit, or REF=main)
+	$(PY) book/report.py $(REF)
+
 studies: $(READY) ## reproduce the stored results (one: STUDY=ablation)
 	$(if $(wildcard book/studies/$(STUDY).py),,$(error there is no book/studies/$(STUDY).py))
 	@set -e; for study in $(wildcard book/studies/$(STUDY).py); do echo "$$study"; $(PY) "$$study"; done
@@ -71,6 +77,17 @@ format: $(READY) ## mend what the style check can mend itself
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
+audit: $(TOOLS)/ready ## known holes in the pinned packages, and what the workflows allow
+	$(TOOLS)/$(BIN)/pip-audit --strict -r requirements.txt --no-deps --disable-pip
+	$(TOOLS)/$(BIN)/actionlint -ignore 'property "workflow_(repository|sha)" is not defined'
+	$(TOOLS)/$(BIN)/zizmor --offline .
+
+# Whatever the other repository sets for pytest stays out of it.
+notebooks: $(READY) ## check notebooks that live elsewhere: FOLDER=path, and in it NOTEBOOKS=week3
+	PYTHONPATH=book $(PY) -m pytest --nbval -p conftest --noconftest --rootdir "$(FOLDER)" \
+	  -c pyproject.toml -o python_files= -p no:cacheprovider -n 2 --dist loadfile \
+	  "$(FOLDER)/$(NOTEBOOKS)"
+
 bench: $(BENCH)/ready ## time the training core against Stable-Baselines3 and JAX
 	$(BENCH)/$(BIN)/python tests/bench.py
 
@@ -81,7 +98,7 @@ linkcheck: book ## look for broken links and anchors inside the site
 	$(PY) tests/links.py $(HTML)
 
 clean: ## remove what was built (.venv stays)
-	rm -rf _build $(BENCH) .pytest_cache .ruff_cache .hypothesis *.egg-info build
+	rm -rf _build $(BENCH) $(TOOLS) .pytest_cache .ruff_cache .hypothesis *.egg-info build
 	find book rl_lab tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A finished environment holds the file `ready`. One that was interrupted does not, and is
@@ -92,15 +109,21 @@ define environment
 	@if test -f $@ && $(@D)/$(BIN)/python -m pip --version >/dev/null 2>&1; then rm $@; \
 	  else $(PYTHON) -m venv --clear $(@D); fi
 	@echo "Installing into $(@D): some minutes the first time"
-	@$(@D)/$(BIN)/python -m pip install --disable-pip-version-check -qq -r requirements.txt $(1)
+	@$(@D)/$(BIN)/python -m pip install --disable-pip-version-check -qq -r $(REQUIREMENTS) $(1)
 	@$(@D)/$(BIN)/python -m pip install --disable-pip-version-check -qq \
 	  --no-deps --no-build-isolation --editable .
 	$(@D)/$(BIN)/python -m pip check
 	@touch $@
 endef
 
-$(READY): requirements.txt
+$(READY): $(REQUIREMENTS)
 	$(call environment,)
 
 $(BENCH)/ready: requirements.txt
 	$(call environment,stable-baselines3==2.9.2 jax==0.10.2)
+
+# The requirements here are a few tools, which need nothing of the course.
+$(TOOLS)/ready: .github/requirements.txt
+	$(PYTHON) -m venv --clear $(TOOLS)
+	$(TOOLS)/$(BIN)/python -m pip install --disable-pip-version-check -qq -r $<
+	@touch $@

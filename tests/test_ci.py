@@ -1,0 +1,144 @@
+"""What continuous integration does, read from its files; the parts that run here are run."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / ".github" / "workflows"
+WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yml")}
+NEEDS_MAKE = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+def steps(job):
+    return job.get("steps", [])
+
+
+def jobs():
+    return {
+        (name, key): job for name, file in WORKFLOWS.items() for key, job in file["jobs"].items()
+    }
+
+
+def test_actions_are_pinned_by_commit_and_say_their_version():
+    lines = [line.strip("- ") for path in FOLDER.glob("*.yml") for line in lines_of(path)]
+    used = [line for line in lines if line.startswith("uses:") and "uses: ./" not in line]
+    assert len(used) > 10
+    pinned = re.compile(r"uses: (actions/[\w-]+)@([0-9a-f]{40}) # v\d+\.\d+\.\d+")
+    found = [pinned.fullmatch(line) for line in used]
+    assert not [line for line, match in zip(used, found, strict=True) if match is None]
+    assert len({match[1] for match in found}) == len({match[0] for match in found})
+
+
+def lines_of(path):
+    return [line.strip() for line in path.read_text().splitlines()]
+
+
+def test_a_workflow_may_read_and_only_publishing_may_more():
+    for workflow in WORKFLOWS.values():
+        assert workflow["permissions"] == {"contents": "read"}
+    more = {name: job["permissions"] for name, job in jobs().items() if "permissions" in job}
+    assert more == {("pages", "publish"): {"pages": "write", "id-token": "write"}}
+    checkouts = [
+        s for job in jobs().values() for s in steps(job) if "checkout@" in s.get("uses", "")
+    ]
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_every_job_ends():
+    assert all("timeout-minutes" in job for job in jobs().values() if "uses" not in job)
+
+
+def test_the_oldest_and_the_newest_python_are_tried():
+    oldest, newest = re.search(
+        r"\((3, \d+)\) <= sys.version_info < \((3, \d+)\)", (ROOT / "Makefile").read_text()
+    ).groups()
+    minor = int(oldest[3:]), int(newest[3:]) - 1
+    matrix = WORKFLOWS["ci"]["jobs"]["test"]["strategy"]["matrix"]["python"]
+    assert matrix == [f"3.{number}" for number in minor]
+    assert f'requires-python = ">=3.{minor[0]}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_every_target_that_a_workflow_makes_exists():
+    commands = [s["run"] for job in jobs().values() for s in steps(job) if "run" in s]
+    lines = [line for command in commands for line in re.findall(r"^make (.+)", command, re.M)]
+    made = {word for line in lines for word in re.match(r"[a-z -]*", line)[0].split()}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert {"lint", "audit", "test", "linkcheck", "notebooks"} <= made <= targets
+
+
+def test_once_a_week_packages_are_as_new_as_can_be():
+    (command,) = [
+        step["run"]
+        for step in steps(WORKFLOWS["ci"]["jobs"]["newest"])
+        if "sed" in step.get("run", "")
+    ]
+    command = command.replace("> newest.txt", "").replace("\\\n", " ")
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    named = [line for line in done.stdout.splitlines() if line and not line.startswith("#")]
+    pinned = {line.split("==")[0] for line in named if "==" in line}
+    assert {"jupyter-book", "sphinx"} <= pinned
+    assert {"torch", "numpy", "gymnasium[box2d,classic-control]", "nbval", "ruff"} <= set(named)
+    assert len(named) > 30 and "wheel" not in named  # indirect ones follow
+
+
+def test_dependabot_knows_every_list_of_packages():
+    settings = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())
+    updates = {entry["package-ecosystem"]: entry for entry in settings["updates"]}
+    assert updates.keys() == {"pip", "github-actions"}
+    for folder in updates["pip"]["directories"]:
+        assert (ROOT / folder.strip("/") / "requirements.txt").is_file()
+
+
+def test_the_page_for_instructors_calls_the_workflow_in_five_lines():
+    text = (ROOT / "book" / "instructors.md").read_text()
+    shown = re.search(r"```yaml\\n(.*?)\\n```", text)[1].replace("\\n", "\n")
+    assert len(shown.splitlines()) == 5
+    caller = yaml.safe_load(shown.replace("%s", "owner/course"))
+    (job,) = caller["jobs"].values()
+    assert job["uses"] == "owner/course/.github/workflows/notebooks.yml@main"
+    inputs = WORKFLOWS["notebooks"][True]["workflow_call"]["inputs"]  # YAML reads `on` as true
+    for name in re.findall(r"with: \{ (\w+):", text):
+        assert name in inputs
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    """Another repository, with a space in its path, a conftest and a test of its own."""
+    folder = tmp_path / "their course"
+    folder.mkdir()
+    (folder / "conftest.py").write_text("raise RuntimeError('theirs')")
+    (folder / "test_theirs.py").write_text("def test_theirs():\n    assert False")
+    source = "from rl_lab.envs import make_env\nmake_env('CartPole-v1').action_space.n.item()"
+    outputs = [new_output("execute_result", {"text/plain": "2"}, execution_count=1)]
+    cell = new_code_cell(source, execution_count=1, outputs=outputs)
+    nbformat.write(new_notebook(cells=[cell]), folder / "week 1.ipynb")
+    return folder
+
+
+@NEEDS_MAKE
+@pytest.mark.slow
+@pytest.mark.parametrize(("stored", "code"), [("2", 0), ("3", 2)])
+def test_notebooks_of_another_repository_are_checked(theirs, stored, code):
+    path = theirs / "week 1.ipynb"
+    path.write_text(path.read_text().replace('"2"', f'"{stored}"'))
+    command = ["make", "-o", ".venv/ready", f"PY={sys.executable}", "notebooks"]
+    done = subprocess.run(
+        [*command, f"FOLDER={theirs}", "NOTEBOOKS=week 1.ipynb"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("1 passed" in done.stdout) == (code == 0)
+    assert (theirs / "_build/report/index.html").is_file() == (code != 0)
