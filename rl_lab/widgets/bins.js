@@ -1,4 +1,4 @@
-// needs: cartpole.js heat.js
+// needs: cartpole.js heat.js stats.js pair.js
 // CartPole's four numbers cut into bins: the size of the table, what is visited, what it earned.
 
 const BIN_NAMES = ["position", "velocity", "angle", "angular velocity"];
@@ -77,13 +77,6 @@ function readTables(view) {
   return [...tables.values()].sort((a, b) => a.k - b.k);
 }
 
-/** The mean of the middle half, as `rl_lab.stats.iqm`. */
-function interQuartileMean(values) {
-  const cut = Math.floor(values.length / 4);
-  const kept = [...values].sort((a, b) => a - b).slice(cut, values.length - cut);
-  return kept.reduce((sum, value) => sum + value, 0) / kept.length;
-}
-
 /**
  * Draw what belongs to each k: a line, dots for seeds, diamonds for inter-quartile means.
  * The k of now is a vertical line, and its dots are filled.
@@ -140,11 +133,11 @@ function drawByBins(context, box, colors, chart) {
   path(colors.text, 1, [4, 3], [px(k), top - 4], [px(k), bottom]);
   if (line) path(colors.series[0], 2, [], ...line.y.map((value, i) => [px(i + 1), py(value)]));
   for (const [bins, values] of points) for (const value of values) dot(px(bins), py(value), bins === k);
-  for (const [bins, value] of middles) diamond(px(bins) + 11, py(value));
+  for (const [bins, value] of middles) diamond(px(bins), py(value));
   const keys = [];
   if (line) keys.push([(x, y) => path(colors.series[0], 2, [], [x - 8, y], [x + 8, y]), line.label]);
   keys.push([(x, y) => dot(x, y, false), pointsLabel]);
-  if (middles.length) keys.push([diamond, "inter-quartile mean of 10"]);
+  if (middles.length) keys.push([diamond, "mean of the middle half of the 10 seeds"]);
   keys.forEach(([draw, text], row) => {
     draw(left + 8, box.y + 27 + 16 * row);
     write(text, left + 24, box.y + 27 + 16 * row, "left");
@@ -221,7 +214,7 @@ function render({ model, el }) {
         ticks: [0, 100, 200, 300, 400, 500].map((value) => [value, String(value)]),
         points: tables.map((table) => [table.k, table.returns]),
         pointsLabel: "one seed",
-        middles: tables.map((table) => [table.k, interQuartileMean(table.returns)]),
+        middles: tables.map((table) => [table.k, iqm(table.returns)]),
       });
     },
   });
@@ -289,8 +282,8 @@ function render({ model, el }) {
     const mean = ended.length ? ended.reduce((sum, length) => sum + length, 0) / ended.length : NaN;
     const table = tables.find((one) => one.k === k);
     const earned = table
-      ? `The study's tables of this size earned ${interQuartileMean(table.returns).toFixed(0)} ` +
-        `(seeds ${Math.min(...table.returns).toFixed(0)} to ${Math.max(...table.returns).toFixed(0)}).`
+      ? `The study's tables of this size earned ${iqm(table.returns).toFixed(0)} ` +
+        `(mean of the middle half; seeds ${Math.min(...table.returns).toFixed(0)} to ${Math.max(...table.returns).toFixed(0)}).`
       : `The study has no table of this size; it has k = ${tables.map((one) => one.k).join(", ")}.`;
     say(
       `k = ${k}: ${entries.toLocaleString("en")} entries. ` +
@@ -314,7 +307,7 @@ function render({ model, el }) {
       max: 1,
       step: 0.05,
       value: opening.chance,
-      format: (value) => `${Math.round(100 * value)} %`,
+      format: (value) => `${toDigits(100 * value, 0)} %`,
       onInput: change("chance"),
     }),
     steps: makeRange({

@@ -10,7 +10,7 @@ class CartPoleLive(Experiment):
 
     A reader sees the cart, both action values of the chosen network, and the action that
     follows; a table keeps the returns of network and hands. Try: play *early*, then
-    *collapsed*, the same network 15,000 environment steps later; push the cart until
+    *collapsed*, the same run 15,000 environment steps later; push the cart until
     *solved* fails; then drive with the arrow keys and compare returns.
 
     The physics is that of Gymnasium's CartPole-v1, in JavaScript; the weights are those

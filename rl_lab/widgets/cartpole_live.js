@@ -1,6 +1,9 @@
 // needs: cartpole.js network.js
 // The trained networks at several checkpoints, and the reader's own hands, on one pole.
 
+const VALUES_HEIGHT = 104; // pixels below the pole, for two action values and their difference
+const HAND_SPEED = 0.3; // of real time: what a hand can follow
+
 function render({ model, el }) {
   const { tensors, metadata } = readSafetensors(model.get("assets").checkpoints);
   const stored = JSON.parse(metadata.manifest).checkpoints;
@@ -13,7 +16,7 @@ function render({ model, el }) {
     hints: [
       "Press Play, then push the cart or drag the pole: which checkpoints recover, and from how far?",
       "Early and collapsed are moments of one run, 15,000 environment steps apart. Watch where the cart goes.",
-      "Drive yourself: choose your hands, and hold the left or right arrow key.",
+      "Drive yourself: choose your hands, which slows the clock, and hold the left or right arrow key.",
     ],
   });
   const { root, say } = experiment;
@@ -26,6 +29,8 @@ function render({ model, el }) {
   let outcome; // "" while the episode runs
   let pending; // seconds not yet turned into environment steps
   let dragging = false;
+  let slowed = model.get("driver") === "hand"; // the clock is slower for a hand
+  let speedBefore = model.get("speed");
   const scores = new Map(); // returns by driver
 
   const byHand = () => model.get("driver") === "hand";
@@ -94,15 +99,15 @@ function render({ model, el }) {
     } else touch(() => (state[1] += side));
   };
 
+  const poleBox = (width, height) => ({ x: 0, y: 4, width, height: height - VALUES_HEIGHT - 10 });
   const figure = make("div");
   const { canvas, redraw } = makeCanvas(experiment, {
     parent: figure,
     label: "CartPole with the network's two action values",
-    height: (width) => Math.min(320, 160 + 0.25 * width),
+    height: (width) => Math.min(360, 200 + 0.25 * width),
     draw: (context, width, height, colors) => {
-      const box = { x: 0, y: 4, width, height: height - 66 };
-      drawCartPole(context, box, colors, state, outcome ? null : action());
-      drawValues(context, { x: 0, y: height - 56, width }, colors);
+      drawCartPole(context, poleBox(width, height), colors, state, outcome ? null : action());
+      drawValues(context, { x: 0, y: height - VALUES_HEIGHT, width }, colors);
     },
   });
   canvas.tabIndex = 0;
@@ -118,31 +123,45 @@ function render({ model, el }) {
 
   const drawValues = (context, box, colors) => {
     const both = values();
-    const chosen = greedy(both);
-    const top = Math.max(100, ...both); // always balanced is worth 100
-    context.font = colors.font(13);
-    context.textBaseline = "middle";
-    [0, 1].forEach((side) => {
-      const y = box.y + 14 + side * 28;
-      const name = `Q(s, ${side ? "right" : "left"})`;
-      const from = box.x + 76;
-      const room = box.width - 76 - 104;
-      const length = Math.max(1, (room * Math.max(0, both[side])) / top);
-      const strong = side === chosen;
+    const larger = greedy(both);
+    const from = box.x + 88;
+    const room = box.width - 88 - 62;
+    const scale = room / Math.max(150, ...both);
+    const write = (text, x, row, align = "left", bold = false) => {
+      context.font = `${bold ? "bold " : ""}${colors.font(13)}`;
       context.fillStyle = colors.text;
-      context.textAlign = "left";
-      context.fillText(name, box.x + 2, y);
+      context.textAlign = align;
+      context.fillText(text, x, box.y + 12 + 28 * row);
+    };
+    const bar = (row, x, width, strong) => {
+      const y = box.y + 3 + 28 * row;
       context.fillStyle = colors.surface;
-      context.fillRect(from, y - 9, room, 18);
+      context.fillRect(from, y, room, 18);
       context.fillStyle = colors.series[0];
       context.globalAlpha = strong ? 1 : 0.45;
-      context.fillRect(from, y - 9, length, 18);
+      context.fillRect(x, y, width, 18);
       context.globalAlpha = 1;
-      context.fillStyle = colors.text;
-      context.fillText(`${both[side].toFixed(2)}${strong ? " chosen" : ""}`, from + room + 6, y);
+    };
+    context.textBaseline = "middle";
+    [0, 1].forEach((side) => {
+      write(`Q(s, ${side ? "right" : "left"})`, box.x + 2, side, "left", side === larger);
+      bar(side, from, Math.max(1, scale * Math.max(0, both[side])), side === larger);
+      write(both[side].toFixed(2), from + room + 6, side, "left", side === larger);
     });
+    const never = from + 100 * scale; // what balancing for ever is worth
+    const mark = [[never, box.y], [never, box.y + 52]];
+    strokeLine(context, mark, colors.text, 1.5, [3, 3]);
+    // The difference decides: on a scale of its own, from the middle to the side it speaks for.
+    const difference = both[1] - both[0];
+    const half = (room / 2) * Math.min(1, Math.abs(difference) / 3);
+    const middle = from + room / 2;
+    write("right - left", box.x + 2, 2);
+    bar(2, difference < 0 ? middle - half : middle, Math.max(1, half), true);
+    strokeLine(context, [[middle, box.y + 57], [middle, box.y + 79]], colors.text, 1);
+    write(`${difference < 0 ? "" : "+"}${difference.toFixed(2)}`, from + room + 6, 2, "left", true);
+    write("dashed: 100, for ever upright", Math.min(never, from + room - 90), 3, "center");
   };
-    const refresh = (now = false) => {
+  const refresh = (now = false) => {
     redraw();
     tilt.set(Math.round((state[2] * 180) / Math.PI));
     const [left, right] = values();
@@ -160,7 +179,8 @@ function render({ model, el }) {
     about.textContent =
       `${model.get("checkpoint")}: ${run}, seed ${seed}, after ${n.toLocaleString("en")} environment ` +
       `steps; mean return ${mean.toFixed(1)} over 100 episodes it had not seen. Q is the discounted ` +
-      "return that it expects; a pole that never falls is worth 100.";
+      "return that it expects. A pole that never falls is worth 100, so that a larger value is an overestimate; " +
+      "which push follows depends on the difference alone.";
   };
   const choose = (name) => (value) => {
     model.set(name, value);
@@ -184,7 +204,7 @@ function render({ model, el }) {
     max: 2,
     step: 0.1,
     value: model.get("speed"),
-    format: (value) => `${value.toFixed(1)} x real time`,
+    format: (value) => `${toDigits(value, 1)} x real time`,
     onInput: choose("speed"),
   });
   const tilt = makeRange({
@@ -220,7 +240,7 @@ function render({ model, el }) {
 
   const angleAt = (event) => {
     const box = canvas.getBoundingClientRect();
-    const places = cartPolePlaces({ x: 0, y: 4, width: box.width, height: box.height - 66 }, state);
+    const places = cartPolePlaces(poleBox(box.width, box.height), state);
     const [dx, dy] = [event.clientX - box.left - places.x, places.top - (event.clientY - box.top)];
     return { angle: Math.atan2(dx, Math.max(dy, 1)), near: dy > -5 && Math.hypot(dx, dy) < places.length + 25 };
   };
@@ -258,10 +278,11 @@ function render({ model, el }) {
   };
 
   root.append(
-    make("div", { class: "rl-controls" }, checkpoint.element, driver.element, speed.element, tilt.element),
-    about,
+    figure, // first, before the hints, also on a telephone
     bar.element,
-    figure,
+    make("div", { class: "rl-controls" }, checkpoint.element, driver.element, speed.element, tilt.element),
+    root.querySelector(".rl-hints"),
+    about,
   );
   showAbout();
   restart();
@@ -270,6 +291,12 @@ function render({ model, el }) {
   const follow = () => {
     checkpoint.set(model.get("checkpoint"));
     driver.set(model.get("driver"));
+    if (byHand() !== slowed) {
+      slowed = byHand();
+      const usual = model.get("speed");
+      choose("speed")(slowed ? Math.min(usual, HAND_SPEED) : speedBefore);
+      if (slowed) speedBefore = usual;
+    }
     showAbout();
     begin();
     refresh(true);

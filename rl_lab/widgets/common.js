@@ -173,6 +173,12 @@ function makeCanvas(experiment, { parent, label, height, draw }) {
   return { canvas, redraw };
 }
 
+/** With so many decimals, or with more where these would not tell the value: 0.50, 0.9995. */
+const toDigits = (value, n) => {
+  const near = Number(value.toPrecision(6));
+  return Number(near.toFixed(n)) === near ? near.toFixed(n) : String(near);
+};
+
 /** A labelled slider; beside it stands the value that was set, even where no notch is there. */
 function makeRange({ label, min, max, step, value, format = String, onInput }) {
   const shown = make("span", { class: "rl-value", "aria-hidden": "true" }); // said by valuetext
@@ -295,22 +301,21 @@ function strokeLine(context, points, color, width = 2, dash = []) {
  * @param {object} colors from `themeColors`
  * @param {{series: {label: string, x: ArrayLike<number>, y: ArrayLike<number>, style?: number,
  *   faint?: boolean}[], xLabel: string, yLabel: string, xRange: number[], yRange: number[],
- *   marks?: {y: number, label: string}[], legend?: boolean}} chart `style` picks colour and
+ *   marks?: {y: number, label: string}[], yText?: (tick: number) => string}} chart `style` picks colour and
  *   dashes (default: its place); `faint` lines are thin and not in the legend
  */
 function drawLines(context, box, colors, chart) {
-  const { series, xRange, yRange, marks = [], legend = true } = chart;
-  const rows = legend ? series.filter((line) => !line.faint) : [];
+  const { series, xRange, yRange, marks = [], yText = String } = chart;
+  const rows = series.filter((line) => !line.faint);
   context.font = colors.font(12);
   context.lineWidth = 1;
-  const wide = Math.max(...niceTicks(...yRange).map((t) => context.measureText(String(t)).width));
+  const wide = Math.max(...niceTicks(...yRange).map((t) => context.measureText(yText(t)).width));
   const left = box.x + wide + 28;
   const top = box.y + 8 + rows.length * 17;
   const right = box.x + box.width - 24;
   const bottom = box.y + box.height - 38;
   const px = (x) => left + ((x - xRange[0]) / (xRange[1] - xRange[0] || 1)) * (right - left);
   const py = (y) => bottom - ((y - yRange[0]) / (yRange[1] - yRange[0] || 1)) * (bottom - top);
-  const stroke = (...line) => strokeLine(context, ...line);
   const write = (text, x, y, align, style = colors.text) => {
     context.fillStyle = style;
     context.textAlign = align;
@@ -318,8 +323,8 @@ function drawLines(context, box, colors, chart) {
   };
   context.textBaseline = "middle";
   for (const tick of niceTicks(...yRange, Math.max(2, (bottom - top) / 40))) {
-    stroke([[left, py(tick)], [right, py(tick)]], colors.line, 1, []);
-    write(String(tick), left - 6, py(tick), "right");
+    strokeLine(context, [[left, py(tick)], [right, py(tick)]], colors.line, 1, []);
+    write(yText(tick), left - 6, py(tick), "right");
   }
   for (const tick of niceTicks(...xRange, Math.max(2, (right - left) / 80)))
     write(tick.toLocaleString("en"), px(tick), bottom + 12, "center");
@@ -330,7 +335,7 @@ function drawLines(context, box, colors, chart) {
   write(chart.yLabel, 0, 0, "center", colors.muted);
   context.restore();
   for (const { y, label } of marks) {
-    stroke([[left, py(y)], [right, py(y)]], colors.text, 1, [3, 3]);
+    strokeLine(context, [[left, py(y)], [right, py(y)]], colors.text, 1, [3, 3]);
     write(label, right - 2, py(y) - 8, "right", colors.muted);
   }
   context.save();
@@ -342,14 +347,14 @@ function drawLines(context, box, colors, chart) {
     const color = colors.series[look % colors.series.length];
     const points = Array.from(line.x, (x, i) => [px(x), py(line.y[i])]);
     context.globalAlpha = line.faint ? 0.35 : 1;
-    stroke(points, color, line.faint ? 1 : 2, line.faint ? [] : DASHES[look % DASHES.length]);
+    strokeLine(context, points, color, line.faint ? 1 : 2, line.faint ? [] : DASHES[look % DASHES.length]);
   });
   context.restore();
   rows.forEach((line, row) => {
     const look = line.style ?? series.indexOf(line);
     const y = box.y + 9 + row * 17;
     const color = colors.series[look % colors.series.length];
-    stroke([[left, y], [left + 30, y]], color, 2, DASHES[look % DASHES.length]);
+    strokeLine(context, [[left, y], [left + 30, y]], color, 2, DASHES[look % DASHES.length]);
     write(line.label, left + 37, y, "left");
   });
 }

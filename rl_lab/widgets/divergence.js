@@ -1,3 +1,4 @@
+// needs: pair.js
 // The two-state example: features 1 and 2, rewards 0, one weight, expected semi-gradient updates.
 
 const UPDATES = 1000;
@@ -44,6 +45,9 @@ function twoStateGrowth({ gamma, epsilon, alpha, weighting, targetPeriod }) {
   return { hold, pull, kept, period, factor: Math.abs(period) ** (1 / targetPeriod), threshold: hold / pull };
 }
 
+/** A power of ten on an axis: 10 with a raised exponent. */
+const tenTo = (power) => `10${[...String(power)].map((c) => (c === "-" ? "\u207b" : "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[c])).join("")}`;
+
 /** 4.5e+11 in the words of a page: 4.5 x 10^11; what is near 1 stays as it is. */
 function powerOfTen(value) {
   const size = Math.abs(value);
@@ -79,11 +83,7 @@ function render({ model, el }) {
     Math.min(HIGHEST + 1, Math.max(LOWEST - 1, value === 0 ? -Infinity : Math.log10(Math.abs(value))));
   const steps = Array.from({ length: UPDATES + 1 }, (_, i) => i);
 
-  const figures = make("div", {
-    style:
-      "display: grid; gap: 0.75rem; align-items: start; " +
-      "grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr))",
-  });
+  const figures = makePair();
   const weight = makeCanvas(experiment, {
     parent: figures,
     label: "Size of the weight over updates, on a log scale",
@@ -92,7 +92,7 @@ function render({ model, el }) {
       const now = settings();
       const at = model.get("update");
       const y = run.weights.map(power);
-      const series = [{ label: `gamma ${now.gamma.toFixed(3)}, period ${now.targetPeriod}`, x: steps.slice(0, at + 1), y: y.slice(0, at + 1), style: 0 }];
+      const series = [{ label: `gamma ${toDigits(now.gamma, 3)}, period ${now.targetPeriod}`, x: steps.slice(0, at + 1), y: y.slice(0, at + 1), style: 0 }];
       if (now.targetPeriod > 1) {
         const plain = twoStateRun({ ...now, targetPeriod: 1 }).weights;
         series.push({ label: "the same with period 1", x: steps, y: plain.map(power), style: 1 });
@@ -101,7 +101,8 @@ function render({ model, el }) {
       drawLines(context, { x: 0, y: 0, width, height }, colors, {
         series,
         xLabel: "updates",
-        yLabel: "log10 of |w|",
+        yLabel: "|w|",
+        yText: tenTo,
         xRange: [0, UPDATES],
         yRange: [LOWEST, HIGHEST],
         marks: [{ y: 0, label: "w = 1, the start" }],
@@ -190,7 +191,7 @@ function render({ model, el }) {
   };
   const range = (name, label, min, max, step, format) =>
     makeRange({ label, min, max, step, value: opening[name], format, onInput: change(name) });
-  const digits = (n) => (value) => value.toFixed(n);
+  const digits = (n) => (value) => toDigits(value, n);
   const controls = {
     gamma: range("gamma", "Discount gamma", 0.5, 1, 0.001, digits(3)),
     epsilon: range("epsilon", "End of episode epsilon", 0, 1, 0.01, digits(2)),

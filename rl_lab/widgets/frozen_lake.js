@@ -1,4 +1,4 @@
-// needs: heat.js
+// needs: heat.js pair.js
 // Q-learning on FrozenLake: the table as a map, and its distance to the exact values.
 
 const ACTIONS = ["left", "down", "right", "up"]; // Gymnasium's numbers 0 to 3
@@ -276,7 +276,7 @@ function render({ model, el }) {
     chart.redraw();
     const parts = [
       `Environment step ${learner.steps.toLocaleString("en")}: distance to Q* ${distance().toFixed(3)}`,
-      `arrows right on ${right()} of 11 squares`,
+      `a best action on ${right()} of 11 squares`,
       `the start is worth ${Math.max(...learner.q[0]).toFixed(2)}, exactly ${Math.max(...exact[0]).toFixed(2)}`,
     ];
     say(`${about}${parts.join("; ")}.`, now);
@@ -326,7 +326,7 @@ function render({ model, el }) {
       max,
       step: 0.01,
       value: model.get(name),
-      format: (value) => value.toFixed(2),
+      format: (value) => toDigits(value, 2),
       onInput: change(name),
     });
   const controls = {
@@ -380,7 +380,7 @@ function render({ model, el }) {
       if (name === "seed") return start(model.get("steps"));
       if (name === "speed") return undefined;
       if (name === "gamma" || name === "slippery") solve();
-      const shown = name === "slippery" ? (model.get(name) ? "on" : "off") : model.get(name).toFixed(2);
+      const shown = name === "slippery" ? (model.get(name) ? "on" : "off") : toDigits(model.get(name), 2);
       return refresh(`From here on ${name} ${shown}. `);
     };
     return [`change:${name}`, follow];

@@ -1,18 +1,9 @@
-// needs: panels.js
+// needs: panels.js stats.js
 // Studies of k seeds, drawn from the stored thirty: their curves, and how often they mislead.
 
 const SEED_COUNTS = [1, 2, 3, 5, 7, 10, 15, 20, 30];
 const SEED_STUDIES = 2000; // drawn to estimate a share of misleading studies
 const SEED_RESAMPLES = 400; // of a bootstrap band
-
-/** The inter-quartile mean, as `rl_lab.stats.iqm`. */
-function iqm(values) {
-  const sorted = Float64Array.from(values).sort();
-  const cut = Math.floor(sorted.length / 4);
-  let sum = 0;
-  for (let i = cut; i < sorted.length - cut; i += 1) sum += sorted[i];
-  return sum / (sorted.length - 2 * cut);
-}
 
 /** A quantile of sorted numbers, between neighbours where it falls between them. */
 function quantile(sorted, share) {
@@ -149,7 +140,7 @@ function render({ model, el }) {
   const key = () =>
     chosen()
       .map((label) => ({ label, look: names.indexOf(label) }))
-      .concat({ label: "thin: all 30 seeds", thin: true, look: 0, dash: [] });
+      .concat(chosen().length > 3 ? [] : { label: "thin: all 30 seeds", thin: true, look: 0, dash: [] });
   const figure = make("div");
   const { redraw } = makeCanvas(experiment, {
     parent: figure,
@@ -172,12 +163,13 @@ function render({ model, el }) {
       xRange: [0, 20000],
       yRange: [0, 500],
     });
+    const crowded = chosen().length > 3; // then the study's curves alone
     for (const name of chosen()) {
       const { steps, curves } = arms.get(name);
       const { band, curve } = study.get(name);
       const look = names.indexOf(name);
-      if (band) axes.band(steps, band.low, band.high, look);
-      axes.line(steps, steps.map((_, point) => iqm(curves.map((row) => row[point]))), look, { thin: true, dash: [] });
+      if (band && !crowded) axes.band(steps, band.low, band.high, look);
+      if (!crowded) axes.line(steps, steps.map((_, point) => iqm(curves.map((row) => row[point]))), look, { thin: true, dash: [] });
       axes.line(steps, curve, look);
     }
   };
@@ -190,11 +182,16 @@ function render({ model, el }) {
       xLabel: "seeds per arm",
       yLabel: "share of studies",
       xRange: [0, 31],
-      yRange: [0, Math.max(0.6, ...risks)],
+      yRange: [0, Math.max(0.6, 1.15 - 1 / Math.max(1, chosen().length), ...risks)],
       xTicks: [1, 5, 10, 15, 20, 25, 30],
     });
     axes.line([0, 31], [0.05, 0.05], 0, { color: colors.text, dash: [3, 3], thin: true });
     axes.write("one in twenty", axes.right - 2, axes.py(0.05) + 9, "right", colors.muted);
+    const guess = 1 - 1 / chosen().length; // wrong, if one of the arms is named at random
+    if (enough) {
+      axes.line([0, 31], [guess, guess], 0, { color: colors.text, dash: [3, 3], thin: true });
+      axes.write(`a guess among ${chosen().length}: ${guess.toFixed(2)}`, axes.right - 2, axes.py(guess) - 8, "right", colors.muted);
+    }
     if (!enough) return axes.write("Choose two arms.", axes.left + 12, axes.top + 20);
     axes.line(SEED_COUNTS, risks, 0, { color: colors.text, dash: [] });
     axes.dot(k, share(k), 1, { size: 6 });
@@ -280,7 +277,16 @@ function render({ model, el }) {
     figure,
   );
   restart();
-  root.append(numbers);
+  root.append(
+    numbers,
+    make("p", {
+      class: "rl-note",
+      text:
+        `Shares are those of ${SEED_STUDIES.toLocaleString("en")} studies drawn in the page, the chapter's those of ten ` +
+        "times as many: most of the time the two differ by less than 0.02. Bands and thin lines are left out where more " +
+        "than three arms are shown.",
+    }),
+  );
   return experiment.destroy;
 }
 

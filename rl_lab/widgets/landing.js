@@ -205,7 +205,7 @@ function render({ model, el }) {
       max: 2,
       step: 0.1,
       value: model.get("speed"),
-      format: (value) => `${value.toFixed(1)} x real time`,
+      format: (value) => `${toDigits(value, 1)} x real time`,
       onInput: put("speed"),
     }),
   };

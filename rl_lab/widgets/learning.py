@@ -70,8 +70,8 @@ class ReplayRing(Experiment):
     SUMMARY = (
         "A ring of slots fills with CartPole transitions, episode by episode, and a hand shows "
         "which slot is overwritten next; dots mark the slots of the latest minibatch. Below, the "
-        "correlation of rows in a minibatch, near one for neighbours in a row and near zero for "
-        "drawn ones, and the ages of what was drawn. Change capacity and batch size."
+        "correlation of rows in a minibatch, for neighbours in a row and for drawn ones, and the "
+        "ages of what was drawn. Change capacity and batch size."
     )
 
     capacity = traitlets.Int(300, min=4, max=10_000).tag(sync=True)

@@ -68,15 +68,28 @@
     place.model = model; // for the browser's console, and for tests
   }
 
+  function tryToStart(place) {
+    start(place).catch((error) => {
+      const note = document.createElement("p");
+      note.textContent = `This experiment could not start: ${error.message}.`;
+      place.append(note);
+      console.error(error);
+    });
+  }
+
+  /** Each experiment starts when it comes near, so that no reader computes what nobody sees. */
   function startAll() {
-    for (const place of document.querySelectorAll(".rl-experiment[data-experiment]")) {
-      start(place).catch((error) => {
-        const note = document.createElement("p");
-        note.textContent = `This experiment could not start: ${error.message}.`;
-        place.append(note);
-        console.error(error);
-      });
-    }
+    const near = new IntersectionObserver(
+      (entries) => {
+        for (const { isIntersecting, target } of entries) {
+          if (!isIntersecting) continue;
+          near.unobserve(target);
+          tryToStart(target);
+        }
+      },
+      { rootMargin: "50%" },
+    );
+    for (const place of document.querySelectorAll(".rl-experiment[data-experiment]")) near.observe(place);
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", startAll);

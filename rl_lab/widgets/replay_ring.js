@@ -24,6 +24,14 @@ class Ring {
     return Array.from({ length: batch }, () => random.integer(this.size));
   }
 
+  /** A ring of another capacity with the newest of these items. */
+  resized(capacity) {
+    const other = new Ring(capacity);
+    const kept = Math.min(this.size, capacity);
+    for (let i = this.pushed - kept; i < this.pushed; i += 1) other.push(this.items[i % this.capacity]);
+    return other;
+  }
+
   /** Environment steps since a slot was written; 0 is the newest. */
   age(slot) {
     return (this.pushed - 1 - slot + this.capacity) % this.capacity;
@@ -82,7 +90,7 @@ function render({ model, el }) {
     el,
     hints: [
       "Press Play. Each time as many environment steps have passed as a minibatch has rows, one is drawn.",
-      "What do a smaller capacity and a larger one do to the ages, and to what the drawn rows are worth?",
+      "What do a smaller capacity and a larger one do to the ages, and to what the drawn rows are worth? A ring of another size keeps the newest transitions, and measuring begins anew.",
     ],
   });
   const { root, say } = experiment;
@@ -111,9 +119,17 @@ function render({ model, el }) {
     sampling = makeRandom(2 * model.get("seed") + 1);
     ring = new Ring(model.get("capacity"));
     state = CartPole.start(random);
-    [length, episode, pending] = [0, 0, 0];
-    [recent, drawn, ages, sizes, seen] = [[], [], [], [], []];
+    [length, episode, pending, seen] = [0, 0, 0, []];
+    forgetDraws();
+  };
+  const forgetDraws = () => {
+    [recent, drawn, ages, sizes] = [[], [], [], []];
     [inARow, shuffled] = [new MinibatchStatistics(lags()), new MinibatchStatistics(lags())];
+  };
+  const resize = () => {
+    ring = ring.resized(model.get("capacity"));
+    forgetDraws();
+    refresh(true);
   };
   const ended = () => seen.length >= MOST_RING_STEPS;
   const advance = () => {
@@ -310,7 +326,8 @@ function render({ model, el }) {
   };
   const recall = followInputs(experiment, model, controls, (name) => {
     if (name === "feature") refresh(true);
-    else if (name !== "speed") empty();
+    else if (name === "seed") open();
+    else if (name !== "speed") resize();
   });
   const bar = makePlayBar(experiment, {
     frame: (seconds) => {

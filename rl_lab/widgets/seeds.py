@@ -32,7 +32,7 @@ class HowManySeeds(Experiment):
     SUMMARY = (
         "On the left, the curves of a study with only a few of the thirty stored seeds of each "
         "arm, with bootstrap bands, over those of all thirty. On the right, the share of such "
-        "studies that name the wrong winner, falling as seeds are added. Draw studies, and change "
+        "studies that name the wrong winner, over the number of seeds. Draw studies, and change "
         "the number of seeds, the arms and the measure."
     )
     ASSETS = ("replay_target.evals", "replay_target.final")

@@ -61,12 +61,13 @@ def stylesheet() -> str:
 def asset_path(name: str) -> Path:
     """Return the file of a stored data set that experiments read.
 
-    It is looked for where the notebooks are (``data``, ``book/data``) and in the checkout.
+    It is looked for in the checkout, and then where the notebooks are (``data``,
+    ``book/data``).
 
     Raises:
         FileNotFoundError: if it is in none of these folders.
     """
-    folders = (Path("data"), Path("book", "data"), DATA)
+    folders = (DATA, Path("data"), Path("book", "data"))
     for folder in folders:
         for kind in ASSET_KINDS:
             if (path := folder / f"{name}{kind}").is_file():

@@ -10,7 +10,7 @@ class FrozenLake(Experiment):
 
     A reader sees four values and the best action on every square, where the walker stands,
     and the largest distance to Q* over environment steps. Try: lower the step size once
-    the arrows are right, and the distance falls; where nothing slips, a step size of 1
+    the arrows point the best way, and the distance falls; where nothing slips, a step size of 1
     finds the exact values; with epsilon 0 all but one way to the goal stays unknown.
 
     A setting that is changed counts from then on; the table is kept. The distance is to
@@ -70,8 +70,8 @@ class BinnedCartPole(Experiment):
     SUMMARY = (
         "A grid of the pole's angle and angular velocity, in k bins each, with the bins that a "
         "player visited; beside it the visited share of all entries, and the returns of the "
-        "stored tables, over k. Add bins and the share falls; let the player balance and it "
-        "falls further."
+        "stored tables, over k. Add bins, or let the player balance, and see what becomes of "
+        "both."
     )
     ASSETS = ("tabular_cartpole.final",)
 

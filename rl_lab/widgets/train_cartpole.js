@@ -141,7 +141,7 @@ function render({ model, el }) {
     const settings = now();
     const label = describeSettings(settings, usual);
     const taken = runs.map((run) => run.style);
-    const style = [0, 1, 2, 3, 4, 5].find((free) => !taken.includes(free));
+    const style = [2, 3, 4, 5].find((free) => !taken.includes(free)); // 0, 1: the stored runs
     started += 1;
     current = { number: started, settings, label, returns: [], ends: [], style };
     runs.push(current);
@@ -150,7 +150,7 @@ function render({ model, el }) {
     order({ kind: "start", settings, run: started });
   };
   const makeRoom = () => {
-    if (!current && runs.length >= 6) runs.shift();
+    if (!current && runs.length >= 4) runs.shift();
   };
   const train = () => {
     makeRoom();
@@ -185,14 +185,11 @@ function render({ model, el }) {
   const { redraw } = makeCanvas(experiment, {
     parent: figure,
     label: "Mean return of the last 20 training episodes over environment steps, a line per run",
-    height: (width) => (width < 520 ? 320 : 360),
+    height: (width) => (width < 520 ? 340 : 380),
     draw: (context, width, height, colors) => {
-      const shown = runs.length ? runs : STORED_RUNS;
-      const series = shown.map((run, i) => ({
-        label: run.label,
-        style: run.style ?? i,
-        ...(run.returns ? meanCurve(run.returns, run.ends) : run),
-      }));
+      const stored = STORED_RUNS.map(({ label, x, y }, style) => ({ label: `stored: ${label}`, x, y, style }));
+      const own = runs.map(({ label, style, returns, ends }) => ({ label, style, ...meanCurve(returns, ends) }));
+      const series = [...stored, ...own];
       if (current)
         series.unshift({ x: current.ends, y: current.returns, style: current.style, faint: true });
       const chart = {
@@ -229,21 +226,19 @@ function render({ model, el }) {
 
   const rows = make("div", { class: "rl-scroll", tabindex: "0", role: "region", "aria-label": "First rows of the minibatch", hidden: true });
   const showRows = (report) => {
-    const head = ["position", "speed", "angle", "spin", "action", "reward", "terminal", "age", "target y", "Q(s, a)", "y - Q"];
+    const head = ["transition", "age", "target y", "Q(s, a)", "y - Q"];
     const cells = (row) => [
-      ...row.state.map((value) => value.toFixed(2)),
-      row.action ? "right" : "left",
-      row.reward,
-      row.done ? "yes" : "no",
       row.age,
       row.target.toFixed(3),
       (row.target - row.error).toFixed(3),
       row.error.toFixed(3),
     ];
+    const name = ({ state, action, reward, done }) =>
+      `${action ? "right" : "left"} in (${state.map((value) => value.toFixed(2)).join(", ")}), reward ${reward}${done ? ", terminal" : ""}`;
     rows.hidden = false;
     rows.replaceChildren(
       make("p", {
-        text: `Update ${report.updates}: loss ${report.loss.toPrecision(4)}, the mean of (y - Q)^2 over ${current.settings.batch} transitions. The first five (states scaled; age in environment steps):`,
+        text: `Update ${report.updates}: loss ${report.loss.toPrecision(4)}, the mean of (y - Q)^2 over ${current.settings.batch} transitions. The first five; a state is (position, speed, angle, spin), scaled, and age is in environment steps:`,
       }),
       make(
         "table",
@@ -252,7 +247,14 @@ function render({ model, el }) {
         make(
           "tbody",
           {},
-          ...report.rows.map((row) => make("tr", {}, ...cells(row).map((text) => make("td", { text: String(text) })))),
+          ...report.rows.map((row) =>
+            make(
+              "tr",
+              {},
+              make("th", { scope: "row", class: "rl-words", text: name(row) }),
+              ...cells(row).map((text) => make("td", { text: String(text) })),
+            ),
+          ),
         ),
       ),
     );
@@ -285,7 +287,7 @@ function render({ model, el }) {
       max: 1,
       step: 0.05,
       value: usual.epsilonEnd,
-      format: (value) => value.toFixed(2),
+      format: (value) => toDigits(value, 2),
       onInput: change("epsilonEnd"),
     }),
     batch: select("batch", "Batch size", [8, 16, 32, 64, 128]),

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from places import REPOSITORY, ROOT
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).parents[2]
+from rl_lab.widgets import static
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 INSTALL = "no Chromium found: apt-get install chromium"
-# Known addresses, so that what depends on them is built: launch links, sitemap, preview image.
-REPOSITORY = "https://github.com/example/course"
 TEXT = {".html", ".css", ".js", ".svg", ".json", ".txt", ".md", ".xml", ".ipynb"}
 
 
@@ -173,9 +173,15 @@ def site_folder(chromium, tmp_path_factory, worker_id) -> Path:
     base = tmp_path_factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent
     with FileLock(shared / "site.lock"):
-        finished = shared / "site" / "finished"
+        finished, failed = shared / "site" / "finished", shared / "failed"
+        if failed.exists():  # in another process: once is enough
+            pytest.fail(failed.read_text(encoding="utf-8"), pytrace=False)
         if not finished.exists():
-            build(shared / "site")
+            try:
+                build(shared / "site")
+            except pytest.fail.Exception as failure:
+                failed.write_text(str(failure), encoding="utf-8")
+                raise
             finished.touch()
     return shared / "site" / "_build" / "html"
 
@@ -217,4 +223,60 @@ def visit(site, browser):
 
     yield open_page
     for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def functions(browser):
+    """Open a page that holds all functions of an experiment, by name, and no experiment."""
+    pages = []
+
+    def load(name):
+        pages.append(page := browser.new_page())
+        page.add_script_tag(content=static.EXPORT.sub("", static.module_source(name)))
+        return page
+
+    yield load
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open experiments in a page of their own, from a folder; returns the page."""
+    contexts = []
+
+    def open_page(*experiments, width=1280, **options):
+        kinds = dict.fromkeys(type(e) for e in experiments)
+        scripts = {f"data-{name}": static.asset_script(name) for e in kinds for name in e.ASSETS}
+        scripts |= {e.NAME: static.classic_script(e.NAME) for e in kinds}
+        scripts["loader"] = static.loader_script()
+        for name, text in scripts.items():
+            (tmp_path / f"{name}.js").write_text(text, encoding="utf-8")
+        (tmp_path / "style.css").write_text(static.stylesheet(), encoding="utf-8")
+        head = "".join(f'<script defer src="{name}.js"></script>' for name in scripts)
+        (tmp_path / "page.html").write_text(
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Test</title>'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f'<link rel="stylesheet" href="style.css">{head}</head><body><main><h1>Test</h1>'
+            f"{''.join(e.html() for e in experiments)}</main></body></html>",
+            encoding="utf-8",
+        )
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints = []
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
+        page.goto((tmp_path / "page.html").as_uri())
+        for place in page.locator(".rl-experiment").all():  # each starts when it comes near
+            place.scroll_into_view_if_needed()
+            place.locator(".rl-status").wait_for(state="attached")
+        page.evaluate("window.scrollTo(0, 0)")
+        return page
+
+    yield open_page
+    for context in contexts:
+        for page in context.pages:
+            assert page.complaints == []
         context.close()

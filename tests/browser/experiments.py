@@ -1,6 +1,46 @@
 """What the browser tests of all experiments ask alike."""
 
+import pytest
+
 from rl_lab.widgets import static
+
+MODEL = "document.querySelector('.rl-experiment').model"
+
+
+def status(page, place=".rl-experiment"):
+    """What the status line of an experiment says."""
+    return page.locator(f"{place} .rl-status").inner_text()
+
+
+def wait_for_status(page, pattern, place=".rl-experiment", timeout=10_000):
+    """Wait until the status line matches a pattern."""
+    page.wait_for_function(
+        "([place, pattern]) => new RegExp(pattern).test("
+        "document.querySelector(`${place} .rl-status`).textContent)",
+        arg=[place, pattern],
+        timeout=timeout,
+    )
+
+
+def pictures(page, place=".rl-experiment"):
+    """What the canvases show, once they have been drawn."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
+    read = "all => all.map((canvas) => canvas.toDataURL())"
+    return page.locator(f"{place} canvas").evaluate_all(read)
+
+
+def button(page, name):
+    """A button by its whole name."""
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def tab_to(page, name):
+    """Reach a button by the tabulator alone."""
+    for _ in range(30):
+        if page.evaluate("document.activeElement.textContent") == name:
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"the tabulator does not reach {name}")
 
 
 def render_and_remove(page, experiment, canvases):

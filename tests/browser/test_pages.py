@@ -6,7 +6,7 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from conftest import REPOSITORY, ROOT
+from places import REPOSITORY, ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,6 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 UNSET_MATH = "[...document.querySelectorAll('.math')].filter(it => !it.querySelector('mjx-math'))"
 PLAIN_CODE = """document.querySelectorAll(".highlight pre").forEach(
   it => it.replaceChildren(document.createTextNode(it.textContent)))"""
-STARTED = "[...document.querySelectorAll('.rl-experiment')].every(it => it.model)"
 PICTURES = "[...document.images].filter(it => it.checkVisibility())"
 
 
@@ -31,10 +30,9 @@ def look_around(page) -> None:
     """Move, as any reader does; wait until all equations are set and all experiments are there."""
     page.mouse.move(200, 200)
     page.wait_for_function(f"{UNSET_MATH}.length === 0")
-    experiments = page.locator(".rl-experiment")
-    if experiments.count():
-        experiments.first.scroll_into_view_if_needed()
-        page.wait_for_function(STARTED)
+    for place in page.locator(".rl-experiment").all():
+        place.scroll_into_view_if_needed()
+        page.wait_for_function("place => place.model", arg=place.element_handle())
 
 
 @pytest.mark.parametrize("scheme", ["http", "file"])
@@ -109,6 +107,10 @@ def test_films_play(visit, page_name, scheme):
     page, log = visit(page_name, scheme=scheme)
     films = page.locator("article video")
     assert films.count() > 0
+    sized = "all => all.every((it) => it.poster && it.getAttribute('height') && it.ariaLabel)"
+    assert films.evaluate_all(sized)
+    captions = page.locator("figure.rl-film figcaption").all_inner_texts()
+    assert len(captions) == films.count() and all(captions)
     for number in range(films.count()):
         film = films.nth(number)
         film.scroll_into_view_if_needed()
@@ -220,6 +222,34 @@ def test_a_chapter_has_a_plain_text(visit, site, page_name):
     for alt in page.locator("article figure img").evaluate_all("all => all.map(it => it.alt)"):
         assert " ".join(alt.split()) in " ".join(plain.split())
     assert page.locator(f"a[href='{page_name.removeprefix('book/')}.md']").count() == 1
+
+
+@pytest.mark.parametrize("page_name", CHAPTERS[:-1])
+def test_a_live_control_leads_to_a_kernel(visit, page_name):
+    page, _ = visit(page_name)
+    places = page.locator(".rl-live").all()
+    assert places
+    for place in places:
+        assert "This page has no kernel" in place.inner_text()
+        addresses = place.locator("a").evaluate_all("all => all.map((it) => it.href)")
+        assert any("mybinder.org" in address for address in addresses)
+        assert all(f"{page_name}.ipynb" in address for address in addresses)
+
+
+def test_what_is_printed_has_all_its_equations(visit):
+    page, _ = visit("book/tabular_limits")
+    page.mouse.move(200, 200)
+    page.wait_for_function("window.MathJax?.typeset")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(f"{UNSET_MATH}.length") == 0
+
+
+def test_only_what_is_near_starts(visit):
+    page, _ = visit("book/ablation")
+    first, second = page.locator(".rl-experiment").all()
+    first.scroll_into_view_if_needed()
+    page.wait_for_function("place => place.model", arg=first.element_handle())
+    assert not second.evaluate("place => place.model")
 
 
 def test_what_machines_read(visit, site):

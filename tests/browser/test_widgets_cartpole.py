@@ -1,15 +1,18 @@
 """CartPole's experiments in a real browser: they compute what the course teaches, and obey."""
 
 import base64
+import contextlib
 import json
+import re
 from functools import partial
 
 import gymnasium as gym
 import numpy as np
+import psutil
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from experiments import render_and_remove
+from experiments import pictures, render_and_remove, status, tab_to, wait_for_status
 from safetensors.torch import load_file
 
 from rl_lab.losses import q_learning_loss
@@ -25,66 +28,9 @@ TRAIN = "[data-experiment=train_cartpole]"
 
 
 @pytest.fixture
-def code(browser):
+def code(functions):
     """A page that holds all functions of both experiments, and no experiment."""
-    page = browser.new_page()
-    source = static.EXPORT.sub("", static.module_source("train_cartpole"))
-    page.add_script_tag(content=source)
-    yield page
-    page.close()
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Open experiments in a page of their own, from a folder; returns the page."""
-    contexts = []
-    for name in ("cartpole_live", "train_cartpole"):
-        (tmp_path / f"{name}.js").write_text(static.classic_script(name), encoding="utf-8")
-    (tmp_path / "data.js").write_text(static.asset_script("checkpoints"), encoding="utf-8")
-    (tmp_path / "loader.js").write_text(static.loader_script(), encoding="utf-8")
-    (tmp_path / "style.css").write_text(static.stylesheet(), encoding="utf-8")
-    scripts = ["data", "cartpole_live", "train_cartpole", "loader"]
-
-    def open_page(*experiments, width=1280, **options):
-        head = "".join(f'<script defer src="{name}.js"></script>' for name in scripts)
-        html = (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Test</title>'
-            f'<link rel="stylesheet" href="style.css">{head}</head><body><main><h1>Test</h1>'
-            f"{''.join(e.html() for e in experiments)}</main></body></html>"
-        )
-        (tmp_path / "page.html").write_text(html, encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.complaints = []
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
-        page.goto((tmp_path / "page.html").as_uri())
-        page.wait_for_function("document.querySelectorAll('.rl-root').length > 0")
-        return page
-
-    yield open_page
-    for context in contexts:
-        for page in context.pages:
-            assert page.complaints == []
-        context.close()
-
-
-def status(page, place):
-    return page.locator(f"{place} .rl-status").inner_text()
-
-
-def wait_for_status(page, place, pattern, timeout=10_000):
-    page.wait_for_function(
-        "([place, pattern]) => new RegExp(pattern).test("
-        "document.querySelector(`${place} .rl-status`).textContent)",
-        arg=[place, pattern],
-        timeout=timeout,
-    )
-
-
-def pixels(page, place):
-    return page.locator(f"{place} canvas").screenshot()
+    return functions("train_cartpole")
 
 
 def test_the_physics_is_gymnasiums(code):
@@ -269,6 +215,15 @@ def test_the_stored_runs_are_this_code(code):
     assert replay == [True, False]
 
 
+def test_what_the_chapters_say_of_the_stored_pair(code):
+    """Ablation: ahead for several thousand steps; ends below what it passed in a quarter."""
+    replay, recent = code.evaluate("STORED_RUNS.map((run) => run.y)")
+    assert code.evaluate("STORED_RUNS[0].x.at(-1)") == 20_000
+    ahead = [i for i, (a, b) in enumerate(zip(recent, replay, strict=True)) if a > b and i >= 20]
+    assert 6 <= len(ahead) <= 18 and ahead == list(range(ahead[0], ahead[-1] + 1))
+    assert recent[-1] < max(recent[:10]) and recent[-1] < replay[-1] / 3
+
+
 def test_a_new_start_ends_the_loop_of_the_last_run(code):
     waiting, runs = code.evaluate(
         """() => {
@@ -313,13 +268,13 @@ def test_the_last_report_of_an_ended_run_is_not_the_next_runs(show):
     train = page.get_by_role("button", name="Train")
     train.click()
     page.evaluate("report(1, 11)")
-    assert "episodes 11.0" in status(page, TRAIN)
+    assert "episodes 11.0" in status(page)
     page.get_by_label("Seed").press("ArrowRight")  # ends the run
     train.click()
     page.evaluate("report(1, 22)")
-    assert "22.0" not in status(page, TRAIN)
+    assert "22.0" not in status(page)
     page.evaluate("report(2, 33)")
-    assert "seed 1: environment step 1,000" in status(page, TRAIN)
+    assert "seed 1: environment step 1,000" in status(page)
     page.get_by_label("Seed").press("ArrowRight")
     means = page.evaluate("document.querySelector('.rl-experiment').model.get('state').runs")
     assert [run["mean"] for run in means] == [11, 33]
@@ -333,61 +288,57 @@ def test_an_error_after_the_first_report_is_told_as_it_is(show):
     page.get_by_role("button", name="Train").click()
     page.evaluate("report(1, 11)")
     page.evaluate("worker.onerror({ message: 'out of memory' })")
-    assert "stopped with an error: out of memory." in status(page, TRAIN)
+    assert "stopped with an error: out of memory." in status(page)
     page.get_by_role("button", name="Train").click()  # and it is no longer named Pause
     assert page.evaluate("worker.orders.at(-2).run") == 2
     page.evaluate(GIVEN_WORKER)
     page.get_by_role("button", name="Train").click()
     page.evaluate("worker.onerror({ message: 'refused' })")
-    assert "This viewer allows no workers: press Train again" in status(page, TRAIN)
+    assert "This viewer allows no workers: press Train again" in status(page)
 
 
 def test_the_stored_runs_are_named_by_their_own_settings(show):
     page = show(TrainCartPole(batch=8, lr=0.01))
     told = "target period 100, learning rate 0.002, final epsilon 0.05, batch 64;"
-    assert told in status(page, TRAIN)
-    assert "episodes: replay, seed 0: 307.6; no replay, seed 0: 89.3." in status(page, TRAIN)
+    assert told in status(page)
+    assert "episodes: replay, seed 0: 307.6; no replay, seed 0: 89.3." in status(page)
 
 
 def test_the_pole_moves_by_keyboard_and_by_mouse(show):
     page = show(CartPoleLive(checkpoint="solved"))
-    assert "Environment step 0" in status(page, LIVE)
-    before = pixels(page, LIVE)
-    page.locator(f"{LIVE} select").first.focus()
-    for _ in range(20):  # every control is reached by the tabulator
-        if page.evaluate("document.activeElement.textContent") == "Play":
-            break
-        page.keyboard.press("Tab")
+    assert "Environment step 0" in status(page)
+    before = pictures(page)
+    tab_to(page, "Play")
     page.keyboard.press("Enter")
-    wait_for_status(page, LIVE, r"Environment step ([5-9]\d|\d{3})")
+    wait_for_status(page, r"Environment step ([5-9]\d|\d{3})")
     page.keyboard.press("Enter")
     assert page.get_by_role("button", name="Play", exact=True).count() == 1
-    assert pixels(page, LIVE) != before
-    stopped = status(page, LIVE)
+    assert pictures(page) != before
+    stopped = status(page)
     page.wait_for_timeout(200)
-    assert status(page, LIVE) == stopped
+    assert status(page) == stopped
     page.get_by_role("button", name="Step", exact=True).click()
-    assert status(page, LIVE) != stopped
+    assert status(page) != stopped
 
     speed = "document.querySelector('.rl-experiment').model.get('speed')"
     page.get_by_label("Speed").press("ArrowLeft")
     assert page.evaluate(speed) == pytest.approx(0.9)
     page.get_by_role("button", name="Reset").click()
-    assert "Environment step 0" in status(page, LIVE)
+    assert "Environment step 0" in status(page)
     box = page.locator(f"{LIVE} canvas").bounding_box()
     middle, top = box["x"] + box["width"] / 2, box["y"] + 40
     page.mouse.move(middle, top)
     page.mouse.down()
     page.mouse.move(middle - 18, top, steps=3)
     page.mouse.up()
-    wait_for_status(page, LIVE, r"pole \d+\.\d degrees left")
+    wait_for_status(page, r"pole \d+\.\d degrees left")
     page.get_by_label("Tilt the pole").fill("9")
-    wait_for_status(page, LIVE, r"pole 9\.0 degrees right")
+    wait_for_status(page, r"pole 9\.0 degrees right")
     page.locator(f"{LIVE} canvas").focus()
     page.keyboard.press("ArrowRight")  # a push changes what the network thinks
-    values = status(page, LIVE).partition("Q(left)")[2]
+    values = status(page).partition("Q(left)")[2]
     page.keyboard.press("ArrowRight")
-    assert status(page, LIVE).partition("Q(left)")[2] != values
+    assert status(page).partition("Q(left)")[2] != values
 
 
 def test_network_and_hand_are_compared(show):
@@ -395,12 +346,15 @@ def test_network_and_hand_are_compared(show):
     page.get_by_role("button", name="Play", exact=True).click()
     page.wait_for_selector(f"{LIVE} tbody tr")
     page.get_by_label("Who drives").select_option("hand")
+    assert page.get_by_label("Speed").input_value() == "0.3"  # what a hand can follow
     page.locator(f"{LIVE} canvas").press("ArrowLeft")
     page.wait_for_selector(f"{LIVE} tbody tr >> text=your hands")
     returns = page.evaluate("document.querySelector('.rl-experiment').model.get('state').returns")
     assert set(returns) == {"untrained", "your hands"}
     assert all(1 <= value <= 500 for values in returns.values() for value in values)
     assert "9.5" in page.locator(f"{LIVE} tbody tr", has_text="untrained").inner_text()
+    page.get_by_label("Who drives").select_option("network")
+    assert page.get_by_label("Speed").input_value() == "2"
 
 
 def test_the_kernel_and_the_page_agree_on_inputs(show):
@@ -408,7 +362,7 @@ def test_the_kernel_and_the_page_agree_on_inputs(show):
     model = "document.querySelector('.rl-experiment').model"
     page.evaluate(f"{model}.set('checkpoint', 'collapsed')")
     assert page.get_by_label("Checkpoint").input_value() == "collapsed"
-    assert "collapsed network" in status(page, LIVE)
+    assert "collapsed network" in status(page)
     page.get_by_label("Checkpoint").select_option("solved")
     assert page.evaluate(f"{model}.get('checkpoint')") == "solved"
 
@@ -436,7 +390,7 @@ def test_a_kernels_value_is_shown_where_the_control_has_no_such_place(show):
     assert page.get_by_label("Seed").get_attribute("aria-valuetext") == "77"
     assert page.get_by_label("Learning rate").input_value() == "0.003"
     page.get_by_role("button", name="Train").click()
-    wait_for_status(page, TRAIN, "learning rate 0.003, final epsilon 0.33, seed 77: environment")
+    wait_for_status(page, "learning rate 0.003, final epsilon 0.33, seed 77: environment")
     page.get_by_role("button", name="Reset").click()
     assert page.locator(f"{TRAIN} .rl-value").all_inner_texts() == ["0.05", "0"]
 
@@ -444,22 +398,36 @@ def test_a_kernels_value_is_shown_where_the_control_has_no_such_place(show):
 def test_less_motion_is_respected(show):
     still = show(CartPoleLive(autoplay=True), reduced_motion="reduce")
     still.wait_for_timeout(500)
-    assert "Environment step 0" in status(still, LIVE)
+    assert "Environment step 0" in status(still)
     moving = show(CartPoleLive(autoplay=True), reduced_motion="no-preference")
-    wait_for_status(moving, LIVE, r"Environment step [1-9]")
+    wait_for_status(moving, r"Environment step [1-9]")
 
 
-def test_it_learns_within_a_minute(show):
+def processor_seconds():
+    """Of all processes below this one, the browser's among them."""
+    times = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile
+            times.append(process.cpu_times())
+    return sum(time.user + time.system for time in times)
+
+
+def test_it_learns_within_a_minute_of_one_core(show):
     page = show(TrainCartPole())
-    assert "307.6" in status(page, TRAIN)  # the stored run is drawn before anything is touched
+    assert "307.6" in status(page)  # the stored run is drawn before anything is touched
+    before = processor_seconds()
     page.get_by_role("button", name="Train").click()
-    wait_for_status(page, TRAIN, r"episodes (19[5-9]|[2-5]\d\d)\.", timeout=60_000)
+    # A busy machine may take longer by the clock.
+    wait_for_status(page, r"episodes (19[5-9]|[2-5]\d\d)\.", timeout=300_000)
+    assert processor_seconds() - before < 60
+    step = re.search(r"environment step ([\d,]+)", status(page))[1]
+    assert int(step.replace(",", "")) < 8_000
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="Train").wait_for()
     page.wait_for_timeout(400)
-    paused = status(page, TRAIN)
+    paused = status(page)
     page.wait_for_timeout(600)
-    assert status(page, TRAIN) == paused
+    assert status(page) == paused
 
 
 def test_one_update_shows_what_it_learns_from(show):
@@ -471,7 +439,11 @@ def test_one_update_shows_what_it_learns_from(show):
         cells = row.locator("td").all_inner_texts()
         target, value, error = map(float, cells[-3:])
         assert target - value == pytest.approx(error, abs=0.002)
-        assert cells[6] == "no" or target == 1  # after a fall nothing is added to the reward
+        words = row.locator("th").inner_text()
+        assert re.fullmatch(
+            r"(left|right) in \((-?\d\.\d\d(, )?){4}\), reward 1(, terminal)?", words
+        )
+        assert "terminal" not in words or target == 1  # after a fall nothing is added
     assert "Update 1: loss" in page.locator(f"{TRAIN} .rl-scroll p").inner_text()
     page.get_by_role("button", name="One update").click()
     page.wait_for_selector(f"{TRAIN} .rl-scroll p >> text=Update 2: loss")
@@ -479,22 +451,22 @@ def test_one_update_shows_what_it_learns_from(show):
 
 def test_runs_are_overlaid_and_named_by_what_differs(show):
     page = show(TrainCartPole(batch=8))
-    before = pixels(page, TRAIN)
+    before = pictures(page)
     train = page.get_by_role("button", name="Train")
     train.click()
-    wait_for_status(page, TRAIN, "as set at first, seed 0: environment step")
+    wait_for_status(page, "as set at first, seed 0: environment step")
     page.get_by_label("Replay").uncheck()  # ends the run
     page.get_by_label("Seed").press("ArrowRight")
-    assert "Train starts a run: no replay, seed 1." in status(page, TRAIN)
+    assert "Train starts a run: no replay, seed 1." in status(page)
     train.click()
-    wait_for_status(page, TRAIN, "no replay, seed 1: environment step")
+    wait_for_status(page, "no replay, seed 1: environment step")
     page.get_by_label("Target period").select_option("1")
     runs = page.evaluate("document.querySelector('.rl-experiment').model.get('state').runs")
     assert [(run["replay"], run["seed"]) for run in runs] == [(True, 0), (False, 1)]
-    assert pixels(page, TRAIN) != before
+    assert pictures(page) != before
     page.get_by_role("button", name="Reset").click()
     assert page.get_by_label("Replay").is_checked()
-    assert "Stored runs" in status(page, TRAIN)
+    assert "Stored runs" in status(page)
 
 
 def test_where_workers_are_refused_it_learns_in_the_page(show):
@@ -507,7 +479,7 @@ def test_where_workers_are_refused_it_learns_in_the_page(show):
         }"""
     )
     page.get_by_role("button", name="Train").click()
-    wait_for_status(page, TRAIN, r"environment step [1-9],?\d{3}")
+    wait_for_status(page, r"environment step [1-9],?\d{3}")
     page.get_by_role("button", name="Reset").click()
 
 

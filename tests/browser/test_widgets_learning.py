@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from experiments import render_and_remove
+from experiments import MODEL, pictures, render_and_remove, status, tab_to, wait_for_status
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 
@@ -29,92 +29,20 @@ TARGET = "[data-experiment=moving_target]"
 RING = "[data-experiment=replay_ring]"
 LANDING = "[data-experiment=landing]"
 SEEDS = "[data-experiment=how_many_seeds]"
-MODEL = "document.querySelector('.rl-experiment').model"
 # Draws that a test decides: what makeRandom returns, from a list of whole numbers.
 GIVEN = "const given = (list) => { let i = 0; return { integer: () => list[i++] }; };"
 
 
 @pytest.fixture
-def code(browser):
-    """Open a page that holds all functions of an experiment, and no experiment."""
-    pages = []
+def code(functions):
+    """Open a page that holds all functions of an experiment, and draws that a test decides."""
 
-    def load(experiment):
-        pages.append(browser.new_page())
-        pages[-1].add_script_tag(content=static.EXPORT.sub("", static.module_source(experiment)))
-        pages[-1].add_script_tag(content=GIVEN)
-        return pages[-1]
-
-    yield load
-    for page in pages:
-        page.close()
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Open experiments in a page of their own, from a folder; returns the page."""
-    contexts = []
-    (tmp_path / "loader.js").write_text(static.loader_script(), encoding="utf-8")
-    (tmp_path / "style.css").write_text(static.stylesheet(), encoding="utf-8")
-
-    def open_page(*experiments, width=1280, **options):
-        scripts = {e.NAME: static.classic_script(e.NAME) for e in experiments}
-        scripts |= {
-            f"data-{name}": static.asset_script(name) for e in experiments for name in e.ASSETS
-        }
-        for name, text in scripts.items():
-            (tmp_path / f"{name}.js").write_text(text, encoding="utf-8")
-        head = "".join(f'<script defer src="{name}.js"></script>' for name in [*scripts, "loader"])
-        html = (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Test</title>'
-            f'<link rel="stylesheet" href="style.css">{head}</head><body><main><h1>Test</h1>'
-            f"{''.join(e.html() for e in experiments)}</main></body></html>"
-        )
-        (tmp_path / "page.html").write_text(html, encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.complaints = []
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
-        page.goto((tmp_path / "page.html").as_uri())
-        page.wait_for_function(
-            "n => document.querySelectorAll('.rl-status').length === n", arg=len(experiments)
-        )
+    def load(name):
+        page = functions(name)
+        page.add_script_tag(content=GIVEN)
         return page
 
-    yield open_page
-    for context in contexts:
-        for page in context.pages:
-            assert page.complaints == []
-        context.close()
-
-
-def status(page, place):
-    return page.locator(f"{place} .rl-status").inner_text()
-
-
-def wait_for_status(page, place, pattern, timeout=10_000):
-    page.wait_for_function(
-        "([place, pattern]) => new RegExp(pattern).test("
-        "document.querySelector(`${place} .rl-status`).textContent)",
-        arg=[place, pattern],
-        timeout=timeout,
-    )
-
-
-def pixels(page, place):
-    page.wait_for_timeout(100)  # drawn in the next frame
-    return page.locator(f"{place} canvas").screenshot()
-
-
-def tab_to(page, name):
-    """Reach a button by the tabulator alone."""
-    for _ in range(20):
-        if page.evaluate("document.activeElement.textContent") == name:
-            return
-        page.keyboard.press("Tab")
-    pytest.fail(f"the tabulator does not reach {name}")
+    return load
 
 
 # How many seeds
@@ -194,38 +122,39 @@ def test_a_tie_of_the_winners_counts_as_shared(code):
 
 def test_studies_are_drawn_by_keyboard_and_by_mouse(show):
     page = show(HowManySeeds())
-    assert "replay only wins, which is what all 30 seeds say" in status(page, SEEDS)
-    before = pixels(page, SEEDS)
+    assert "replay only wins, which is what all 30 seeds say" in status(page)
+    before = pictures(page)
     tab_to(page, "Draw a study")
     page.keyboard.press("Enter")
-    assert "Study 2, 3 seeds per arm" in status(page, SEEDS)
-    assert pixels(page, SEEDS) != before
+    assert "Study 2, 3 seeds per arm" in status(page)
+    assert pictures(page) != before
     page.get_by_role("button", name="Draw many").click()
-    wait_for_status(page, SEEDS, "Study 5,")
+    wait_for_status(page, "Study 5,")
     page.get_by_role("button", name="Pause").click()
     state = page.evaluate(f"{MODEL}.get('state')")
     assert state["studies"] >= 5 and 0 <= state["wrong"] <= state["studies"]
     page.get_by_label("Seeds per arm").press("ArrowRight")
-    assert "Study 1, 4 seeds per arm" in status(page, SEEDS)
+    assert "Study 1, 4 seeds per arm" in status(page)
     page.get_by_label("Measure").select_option("final")
-    assert "both wins" in status(page, SEEDS) or "all 30 seeds say both" in status(page, SEEDS)
+    assert "both wins" in status(page) or "all 30 seeds say both" in status(page)
     page.get_by_label("target only").check()
     assert page.evaluate(f"{MODEL}.get('arms')") == ["both", "replay only", "target only"]
     assert page.locator(f"{SEEDS} tbody tr").count() == 3
+    assert "2,000 studies" in page.locator(f"{SEEDS} .rl-note").inner_text()
     for arm in ("both", "replay only"):
         page.get_by_label(arm, exact=True).uncheck()
-    assert "at least two arms" in status(page, SEEDS)
+    assert "at least two arms" in status(page)
     page.get_by_role("button", name="Reset").click()
     assert page.get_by_label("Seeds per arm").input_value() == "3"
-    assert pixels(page, SEEDS) == before
+    assert pictures(page) == before
 
 
 def test_the_seed_that_the_text_names_misleads_with_three_and_with_ten(show):
     page = show(HowManySeeds(seed=13))
-    assert "both wins, which is wrong: all 30 seeds say replay only" in status(page, SEEDS)
+    assert "both wins, which is wrong: all 30 seeds say replay only" in status(page)
     page.evaluate(f"{MODEL}.set('k', 10)")  # as a kernel does
     assert page.get_by_label("Seeds per arm").input_value() == "10"
-    assert "both wins, which is wrong" in status(page, SEEDS)
+    assert "both wins, which is wrong" in status(page)
     page.get_by_label("Seeds per arm").fill("2")
     assert "no interval" in page.locator(f"{SEEDS} tbody").inner_text()
 
@@ -256,6 +185,24 @@ def test_the_ring_writes_and_ages_as_the_library_does(code):
     assert sorted(found["ages"]) == list(range(capacity))
     assert found["sizes"] == [min(i + 1, capacity) for i in range(n_pushed)]
     assert found["drawn"] == [2, 0, 2]
+
+
+@pytest.mark.parametrize(("pushed", "before", "after"), [(23, 7, 4), (23, 7, 9), (3, 7, 5)])
+def test_a_ring_of_another_capacity_keeps_the_newest(code, pushed, before, after):
+    kept, ages, next_slot = code("replay_ring").evaluate(
+        """([pushed, before, after]) => {
+          const ring = new Ring(before);
+          for (let i = 0; i < pushed; i += 1) ring.push(i);
+          const other = ring.resized(after);
+          const ages = other.items.map((_, slot) => other.age(slot));
+          return [[...other.items], ages, other.pushed % other.capacity];
+        }""",
+        [pushed, before, after],
+    )
+    n = min(pushed, before, after)
+    assert kept == list(range(pushed - n, pushed))
+    assert ages == list(range(n))[::-1]
+    assert next_slot == n % after
 
 
 def test_correlation_and_worth_are_those_of_the_chapter(code):
@@ -292,9 +239,9 @@ def test_expected_ages_are_uniform_over_what_is_stored(code):
 
 def test_the_opening_picture_shows_what_the_chapter_measures(show):
     page = show(ReplayRing(capacity=10_000, speed=1_000.0))
-    assert "420 of 10,000 slots filled, 13 minibatches of 32 drawn" in status(page, RING)
+    assert "420 of 10,000 slots filled, 13 minibatches of 32 drawn" in status(page)
     page.get_by_role("button", name="Play").click()
-    wait_for_status(page, RING, r"step [4-9],\d{3}", timeout=30_000)
+    wait_for_status(page, r"step [4-9],\d{3}", timeout=30_000)
     page.get_by_role("button", name="Pause").click()
     rows = page.locator(f"{RING} tbody tr").all()
     (near, few, young), (far, many, old) = (
@@ -307,29 +254,29 @@ def test_the_opening_picture_shows_what_the_chapter_measures(show):
 
 def test_the_ring_fills_by_keyboard_and_by_mouse(show):
     page = show(ReplayRing())
-    opened = pixels(page, RING)
-    assert "300 of 300 slots filled" in status(page, RING)
+    opened = pictures(page)
+    assert "300 of 300 slots filled" in status(page)
     tab_to(page, "Empty the ring")
     page.keyboard.press("Enter")
-    assert "Environment step 0, episode 1, 0 of 300 slots" in status(page, RING)
+    assert "Environment step 0, episode 1, 0 of 300 slots" in status(page)
     page.get_by_role("button", name="Step").click()
-    assert "Environment step 1, episode 1, 1 of 300 slots" in status(page, RING)
-    assert pixels(page, RING) != opened
+    assert "Environment step 1, episode 1, 1 of 300 slots" in status(page)
+    assert pictures(page) != opened
     page.get_by_label("Batch size").press("ArrowLeft")
     page.get_by_label("Capacity").select_option("50")
     page.get_by_label("steps per second").select_option("1000")
     tab_to(page, "Play")
     page.keyboard.press("Enter")
-    wait_for_status(page, RING, r"50 of 50 slots filled, \d+ minibatches of 31 drawn")
+    wait_for_status(page, r"50 of 50 slots filled, \d+ minibatches of 31 drawn")
     page.keyboard.press("Enter")
-    stopped = pixels(page, RING)
+    stopped = pictures(page)
     page.get_by_label("Feature").select_option("cart position")
-    assert pixels(page, RING) != stopped
+    assert pictures(page) != stopped
     page.evaluate(f"{MODEL}.set('capacity', 77)")  # as a kernel does
-    assert "0 of 77 slots" in status(page, RING)
+    assert "50 of 77 slots filled, 0 minibatches" in status(page)  # the newest are kept
     assert page.get_by_label("Capacity").input_value() == "77"
     page.get_by_role("button", name="Reset").click()
-    assert pixels(page, RING) == opened
+    assert pictures(page) == opened
 
 
 def test_the_seed_that_the_text_names_fills_a_small_ring_with_one_episode(show):
@@ -354,7 +301,7 @@ def test_a_correlation_that_is_not_known_yet_is_a_dash(show):
     for _ in range(2):
         page.get_by_role("button", name="Step").click()
     assert "1 minibatch of 2 drawn. Neighbours in the minibatch correlate at - in a row, - " in (
-        status(page, RING)
+        status(page)
     )
     assert "NaN" not in page.locator(f"{RING} tbody").inner_text()
 
@@ -370,13 +317,13 @@ def test_the_ring_says_where_its_run_ends(show):
     )
     page.get_by_role("button", name="Play").click()
     ends = "The run ends at 20,000 environment steps; press Reset."
-    wait_for_status(page, RING, ends, timeout=30_000)
-    assert "Environment step 20,000," in status(page, RING)
+    wait_for_status(page, ends, timeout=30_000)
+    assert "Environment step 20,000," in status(page)
     page.get_by_role("button", name="Play").click()
     page.get_by_role("button", name="Play").wait_for()
-    assert "Environment step 20,000," in status(page, RING)
+    assert "Environment step 20,000," in status(page)
     page.get_by_role("button", name="Reset").click()
-    assert ends not in status(page, RING)
+    assert ends not in status(page)
 
 
 @pytest.mark.parametrize("experiment", [ReplayRing, Landing], ids=lambda e: e.NAME)
@@ -510,41 +457,39 @@ def test_the_seed_that_the_text_names_runs_away_and_comes_back(code):
 
 def test_the_target_waits_for_its_copy(show):
     page = show(MovingTarget())
-    assert "environment step 400, 385 updates, 3 copies, the last 85 updates" in status(
-        page, TARGET
-    )
+    assert "environment step 400, 385 updates, 3 copies, the last 85 updates" in status(page)
     target = re.compile(r"target (\d\.\d+)")
-    before, picture = target.search(status(page, TARGET))[1], pixels(page, TARGET)
+    before, picture = target.search(status(page))[1], pictures(page)
     tab_to(page, "Step")
     for _ in range(14):
         page.keyboard.press("Enter")
-    assert "399 updates, 3 copies" in status(page, TARGET)
-    assert target.search(status(page, TARGET))[1] == before
+    assert "399 updates, 3 copies" in status(page)
+    assert target.search(status(page))[1] == before
     page.keyboard.press("Enter")
-    assert "400 updates, 4 copies, the last 0 updates" in status(page, TARGET)
-    after = status(page, TARGET)
+    assert "400 updates, 4 copies, the last 0 updates" in status(page)
+    after = status(page)
     assert target.search(after)[1] != before
     assert target.search(after)[1] == re.search(r"online (\d\.\d+)", after)[1]
-    assert pixels(page, TARGET) != picture
+    assert pictures(page) != picture
 
 
 def test_runs_of_other_targets_stay_for_comparison(show):
     page = show(MovingTarget(speed=400.0))
-    opened = pixels(page, TARGET)
+    opened = pictures(page)
     page.get_by_label("Action shown").select_option("left")
-    assert pixels(page, TARGET) != opened
+    assert pictures(page) != opened
     page.get_by_label("Period C").select_option("1")
-    assert "period 1, seed 0: environment step 0, 0 updates" in status(page, TARGET)
+    assert "period 1, seed 0: environment step 0, 0 updates" in status(page)
     page.get_by_role("button", name="Play").click()
-    wait_for_status(page, TARGET, r"environment step [1-9]\d\d")
+    wait_for_status(page, r"environment step [1-9]\d\d")
     page.get_by_role("button", name="Pause").click()
     page.evaluate(f"{MODEL}.set('refresh', 'soft')")  # as a kernel does
-    assert "tau 0.02, seed 0" in status(page, TARGET)
+    assert "tau 0.02, seed 0" in status(page)
     assert not page.get_by_label("Period C").is_visible()
     page.get_by_label("Seed").press("ArrowRight")
-    assert "tau 0.02, seed 1: environment step 0" in status(page, TARGET)
+    assert "tau 0.02, seed 1: environment step 0" in status(page)
     page.get_by_role("button", name="Reset").click()
-    assert pixels(page, TARGET) == opened
+    assert pictures(page) == opened
     assert page.get_by_label("Period C").input_value() == "100"
 
 
@@ -575,31 +520,31 @@ def test_a_landing_ends_on_the_pad_and_a_crash_does_not():
 
 def test_a_landing_is_moved_through_by_keyboard_and_by_mouse(show):
     page = show(Landing())
-    opened = pixels(page, LANDING)
+    opened = pictures(page)
     steps = load_arrays(static.asset_path("landing"))["landing.steps"]
-    assert "landing, environment step 120 of 252" in status(page, LANDING)
+    assert "landing, environment step 120 of 252" in status(page)
     page.get_by_label("Environment step").press("ArrowRight")
-    text = status(page, LANDING)
+    text = status(page)
     assert "step 121 of 252" in text
     assert [float(x) for x in re.findall(r"engine (-?[\d.]+\d)", text)] == pytest.approx(
         steps[121, 9:12], abs=0.051
     )
     cells = page.locator(f"{LANDING} tbody td").all_inner_texts()
     assert [float(x) for x in cells[:6]] == pytest.approx(steps[121, :6], abs=0.0051)
-    assert pixels(page, LANDING) != opened
+    assert pictures(page) != opened
     tab_to(page, "Play")
     page.keyboard.press("Enter")
-    wait_for_status(page, LANDING, r"step 1[3-9]\d of")
+    wait_for_status(page, r"step 1[3-9]\d of")
     page.get_by_role("button", name="Pause").click()
     page.evaluate(f"{MODEL}.set('step', 252)")  # as a kernel does
-    assert "The episode is over." in status(page, LANDING)
+    assert "The episode is over." in status(page)
     page.get_by_label("Moment").select_option("hover")
     page.get_by_label("Environment step").fill("400")
-    assert "The film is cut here." in status(page, LANDING)
+    assert "The film is cut here." in status(page)
     page.get_by_label("Moment").select_option("crash")
-    assert "step 67 of 67" in status(page, LANDING)
+    assert "step 67 of 67" in status(page)
     page.get_by_role("button", name="Reset").click()
-    assert pixels(page, LANDING) == opened
+    assert pictures(page) == opened
 
 
 # All of them

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from experiments import render_and_remove
+from experiments import MODEL, button, pictures, render_and_remove, status, wait_for_status
 
 from rl_lab.agents.tabular import QLearningAgent
 from rl_lab.envs import Bins, make_env, optimal_q
@@ -21,77 +21,15 @@ from rl_lab.widgets.tabular import BinnedCartPole, FrozenLake
 pytestmark = pytest.mark.slow
 
 EXPERIMENTS = (FrozenLake, BinnedCartPole, Divergence)
-MODEL = "document.querySelector('.rl-experiment').model"
 HIGH = np.array([2.4, 3.0, 0.21, 3.0])
 
 
 @pytest.fixture
-def code(browser):
+def code(functions):
     """Returns a function that evaluates JavaScript among an experiment's functions."""
-    pages = []
-
-    def evaluate(experiment, text, argument=None):
-        pages.append(page := browser.new_page())
-        page.add_script_tag(content=static.EXPORT.sub("", static.module_source(experiment.NAME)))
-        return page.evaluate(text, argument)
-
-    yield evaluate
-    for page in pages:
-        page.close()
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Open an experiment in a page of its own, from a folder; returns the page."""
-    contexts = []
-
-    def open_page(experiment, width=1280, **options):
-        texts = [
-            *map(static.asset_script, experiment.ASSETS),
-            static.classic_script(experiment.NAME),
-            static.loader_script(),
-        ]
-        for i, text in enumerate(texts):
-            (tmp_path / f"{i}.js").write_text(text, encoding="utf-8")
-        (tmp_path / "style.css").write_text(static.stylesheet(), encoding="utf-8")
-        scripts = "".join(f'<script defer src="{i}.js"></script>' for i in range(len(texts)))
-        (tmp_path / "page.html").write_text(
-            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Test</title>'
-            f'<link rel="stylesheet" href="style.css">{scripts}</head>'
-            f"<body><main><h1>Test</h1>{experiment.html()}</main></body></html>",
-            encoding="utf-8",
-        )
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.complaints = []
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
-        page.goto((tmp_path / "page.html").as_uri())
-        page.wait_for_selector(".rl-root .rl-status")
-        return page
-
-    yield open_page
-    for context in contexts:
-        for page in context.pages:
-            assert page.complaints == []
-        context.close()
-
-
-def status(page):
-    return page.locator(".rl-status").inner_text()
-
-
-def wait_for_status(page, pattern):
-    page.wait_for_function(
-        "pattern => new RegExp(pattern).test(document.querySelector('.rl-status').textContent)",
-        arg=pattern,
-        timeout=10_000,
+    return lambda experiment, text, argument=None: functions(experiment.NAME).evaluate(
+        text, argument
     )
-
-
-def button(page, name):
-    return page.get_by_role("button", name=name, exact=True)
 
 
 def drag(page, label, share):
@@ -101,13 +39,6 @@ def drag(page, label, share):
     box = slider.bounding_box()
     page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
     return float(slider.input_value())
-
-
-def pictures(page):
-    """What the canvases show, once they have been drawn."""
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
-    read = "all => all.map((canvas) => canvas.toDataURL())"
-    return page.locator("canvas").evaluate_all(read)
 
 
 # FrozenLake
@@ -198,7 +129,7 @@ def test_the_learners_own_walk_repeats_in_python(code):
 
 def test_a_step_size_of_1_is_exact_where_nothing_slips(show):
     page = show(FrozenLake(alpha=1.0, slippery=False, steps=10_000))
-    assert "distance to Q* 0.000; arrows right on 11 of 11 squares" in status(page)
+    assert "distance to Q* 0.000; a best action on 11 of 11 squares" in status(page)
 
 
 def test_the_lake_obeys_mouse_and_keyboard(show):
@@ -224,7 +155,7 @@ def test_the_lake_obeys_mouse_and_keyboard(show):
     assert f"Environment step {page.evaluate('window.saved.steps'):,}:" in status(page)
     assert all(now != then for now, then in zip(pictures(page), opened, strict=True))
     button(page, "Empty table").click()
-    assert "Environment step 0: " in status(page) and "arrows right on 0 of 11" in status(page)
+    assert "Environment step 0: " in status(page) and "a best action on 0 of 11" in status(page)
     page.get_by_label("Seed").press("ArrowRight")
     assert page.evaluate(f"{MODEL}.get('seed')") == 1
     button(page, "Reset").click()
@@ -312,7 +243,7 @@ def test_the_stored_tables_are_the_studys(code):
     found = code(
         BinnedCartPole,
         """(text) => readTables(new DataView(new TextEncoder().encode(text).buffer)).map((table) =>
-          ({ ...table, iqm: interQuartileMean(table.returns) }))""",
+          ({ ...table, iqm: iqm(table.returns) }))""",
         path.read_text(encoding="utf-8"),
     )
     table = pd.read_csv(path)
@@ -342,7 +273,9 @@ def test_who_balances_visits_less(code):
 def test_bins_obey_mouse_and_keyboard(show):
     page = show(BinnedCartPole())
     assert "k = 10: 20,000 entries" in status(page)
-    assert "earned 311 (seeds 143 to 429)" in status(page)  # as the chapter says
+    assert "earned 311 (mean of the middle half; seeds 143 to 429)" in status(
+        page
+    )  # as the chapter says
     opened = pictures(page)
     page.get_by_label("Bins per number, k").press("ArrowRight")
     assert "k = 11: 29,282 entries" in status(page)
