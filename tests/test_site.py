@@ -10,8 +10,15 @@ from bs4 import BeautifulSoup
 sys.path.insert(0, str(Path(__file__).parents[1] / "book" / "_ext"))
 
 from machines import pages_address, plain_text, sitemap, summary
-from pages import add_experiments, drop_unused, name_things, size_of
-from styles import used_rules
+from pages import (
+    add_experiments,
+    drop_unused,
+    join_heads,
+    name_things,
+    offer_kernels,
+    size_of,
+)
+from styles import join_styles, used_rules
 
 
 @pytest.mark.parametrize(
@@ -112,3 +119,49 @@ def test_an_experiment_that_is_not_there_is_named(tmp_path):
     soup = BeautifulSoup(f"<html><head></head>{place}</html>", "html.parser")
     with pytest.raises(ValueError, match="levitation"):
         add_experiments(soup, tmp_path, tmp_path)
+
+
+def test_the_name_of_an_index_stands_in_the_first_row():
+    table = (
+        "<table class='dataframe'><thead><tr><{0}></{0}><th>a</th></tr><tr><th>seed</th>{1}</tr>"
+    )
+    soup = BeautifulSoup(table.format("td", "<th></th>") + "</thead></table>", "html.parser")
+    join_heads(soup)
+    join_heads(soup)
+    assert [cell.text for cell in soup.select("tr th")] == ["seed", "a"]
+    assert len(soup.select("tr")) == 1
+    kept = BeautifulSoup(table.format("th", "<th>b</th>") + "</thead></table>", "html.parser")
+    join_heads(kept)  # two rows of names
+    assert len(kept.select("tr")) == 2
+
+
+def test_a_live_control_links_to_the_launch_menu():
+    menu = '<div class="dropdown-launch-buttons"><a href="https://b/x.ipynb">Binder</a><a href="#">'
+    place = '</a></div><span class="rl-launch">start one with the rocket button</span>'
+    soup = BeautifulSoup(menu + place, "html.parser")
+    for _ in range(2):
+        offer_kernels(soup)
+        assert soup.span.text == "start one in the cloud with Binder"
+    assert soup.span.a["href"] == "https://b/x.ipynb"
+    without = BeautifulSoup('<span class="rl-launch">the rocket button</span>', "html.parser")
+    offer_kernels(without)
+    assert without.text == "the rocket button"
+
+
+def test_a_second_build_keeps_the_one_style_sheet(tmp_path):
+    static = tmp_path / "_static"
+    static.mkdir()
+    (static / "basic.css").write_text("p{a:b}", encoding="utf-8")
+    (static / "theme.css").write_text("h1{a:b}", encoding="utf-8")
+
+    def pages(*sheets):
+        links = "".join(f'<link rel="stylesheet" href="_static/{name}">' for name in sheets)
+        return {tmp_path / "a.html": BeautifulSoup(links, "html.parser")}
+
+    first = pages("theme.css", "theme.css?v=1")
+    join_styles(first, tmp_path)
+    text = (static / "site.css").read_text(encoding="utf-8")
+    assert "h1" in text and "p" in text
+    join_styles(first, tmp_path)
+    assert (static / "site.css").read_text(encoding="utf-8") == text
+    assert len(next(iter(first.values())).select("link")) == 1

@@ -111,7 +111,8 @@ def copy_files(app) -> None:
     films.mkdir(parents=True, exist_ok=True)
     for film in Path(app.srcdir, "book", "films").glob("*.mp4"):
         shutil.copy(film, films)
-    # The theme's icons, which course.css draws in their place, and maps for its developers.
+        shutil.copy(film.with_suffix(".png"), films)  # its poster
+    # The theme's icons, in whose place icons.css draws, and maps for its developers.
     static = Path(app.outdir, "_static")
     shutil.rmtree(static / "vendor" / "fontawesome", ignore_errors=True)
     for file in {*static.rglob("*.map"), *static.rglob("fontawesome.js*")}:

@@ -15,7 +15,7 @@ from styles import join_styles
 
 # A script, by a part of its name, and what on a page needs it (None: nothing does).
 NEEDED_BY = {
-    "scripts/fontawesome": None,  # 1.5 MB; course.css draws the icons
+    "scripts/fontawesome": None,  # 1.5 MB; icons.css draws the icons
     "sphinx-thebe": None,
     "togglebutton": ".toggle, .admonition.dropdown",
     "design-tabs": ".sd-tab-set",
@@ -47,6 +47,8 @@ def mend_pages(site: Path) -> None:
         size_images(soup, page.parent)
         choose_theme(soup)
         name_things(soup)
+        join_heads(soup)
+        offer_kernels(soup)
         offer_text(soup, page)
     join_styles(pages, site)
     for page, soup in pages.items():
@@ -162,7 +164,35 @@ def name_things(soup: BeautifulSoup) -> None:
             cell.name = "td"
 
 
+def join_heads(soup: BeautifulSoup) -> None:
+    """Put the name of a table's index, which pandas gives a row of its own, into the first row."""
+    for rows in (head.find_all("tr") for head in soup.select("table.dataframe > thead")):
+        if len(rows) != 2:
+            continue
+        first, *others = rows[1].find_all(["th", "td"])
+        corner = rows[0].find(["th", "td"])
+        if corner.get_text(strip=True) or any(cell.get_text(strip=True) for cell in others):
+            continue
+        corner.name, corner.string = "th", first.get_text(strip=True)
+        rows[1].decompose()
+
+
 # Other forms of the page
+
+
+def offer_kernels(soup: BeautifulSoup) -> None:
+    """Where a live control asks for a kernel, put the links of the launch menu."""
+    menu = soup.select(".dropdown-launch-buttons a[href^=http]")
+    for place in soup.select(".rl-launch:not(:has(a))"):
+        if not menu:
+            continue
+        place.string = "start one in the cloud with "
+        for number, item in enumerate(menu):
+            if number:
+                place.append(" or ")
+            link = soup.new_tag("a", attrs={"href": item["href"]})
+            link.string = item.get_text(strip=True)
+            place.append(link)
 
 
 def offer_text(soup: BeautifulSoup, page: Path) -> None:

@@ -66,8 +66,14 @@ def used_rules(rules, words: set[str]) -> str:
 
 
 def join_styles(pages: dict[Path, BeautifulSoup], site: Path) -> None:
-    """Write one style sheet, and let every page ask for it alone."""
+    """Write one style sheet, and let every page ask for it alone.
+
+    Where only some pages are new, these have the theme's sheets; where none is, the one style
+    sheet stays as it is.
+    """
     links = {page: soup.select("link[rel=stylesheet]") for page, soup in pages.items()}
+    if all(NAME in link["href"] for found in links.values() for link in found):
+        return
     page, longest = max(links.items(), key=lambda item: len(item[1]))
     sheets = [page.parent / link["href"].partition("?")[0] for link in longest]
     scripts = [path for path in (site / "_static").rglob("*.js") if "mathjax" not in path.parts]

@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const { mathjax } = document.currentScript.dataset;
-  const signs = ["scroll", "pointermove", "pointerdown", "keydown", "focusin", "beforeprint"];
+  const signs = ["scroll", "pointermove", "pointerdown", "keydown", "focusin"];
   const idle = window.requestIdleCallback ?? ((callback) => setTimeout(callback, 1));
   const pause = () => new Promise((resolve) => idle(resolve, { timeout: 200 }));
 
@@ -28,6 +28,8 @@
     { rootMargin: "30%" },
   );
   for (const sign of signs) window.addEventListener(sign, start, { passive: true });
+  // Paper does not wait: what is not set yet is set at once, if MathJax has come.
+  window.addEventListener("beforeprint", () => window.MathJax?.typeset?.());
   window.addEventListener("load", () => {
     for (const place of document.querySelectorAll(".math")) near.observe(place);
   });
