@@ -29,7 +29,7 @@ export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help book serve test test-fast changed outputs report studies lab lint format audit \
-  notebooks bench mutants linkcheck clean
+  notebooks bench mutants proofs linkcheck clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets (also: a bare `make`)
@@ -93,6 +93,10 @@ bench: $(BENCH)/ready ## time the training core against Stable-Baselines3 and JA
 
 mutants: $(READY) ## plant one-line bugs and see that the unit tests catch each
 	$(PY) tests/mutants.py
+
+proofs: $(READY) ## prove Binder and Colab in environments of their own (one: CHAPTER=replay); it takes long
+	$(PY) tests/launch/colab.py $(CHAPTER)
+	$(PY) tests/launch/binder.py $(CHAPTER)
 
 linkcheck: book ## look for broken links and anchors inside the site
 	$(PY) tests/links.py $(HTML)

@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.request
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -110,15 +110,17 @@ def jupyter(clone: Path, env: dict[str, str]):
 
 
 def find_server(process: subprocess.Popen, env: dict[str, str]) -> str:
-    """Wait until the server has written down where it is, and return its address."""
+    """Wait until the server says where it is, and answers there; returns its address."""
     note = Path(env["HOME"], ".local/share/jupyter/runtime", f"jpserver-{process.pid}.json")
-    for _ in range(600):
+    for _ in range(3_000):
         if note.exists():
-            return json.loads(note.read_text())["url"]
+            base = json.loads(note.read_text())["url"]
+            with suppress(OSError), urllib.request.urlopen(f"{base}api", timeout=60):
+                return base
         if process.poll() is not None:
             raise RuntimeError("the server ended at once; see server.log")
         time.sleep(0.1)
-    raise RuntimeError("the server did not start within a minute")
+    raise RuntimeError("the server did not start within five minutes")
 
 
 def execute(connection: websocket.WebSocket, session: str, code: str) -> list[str]:

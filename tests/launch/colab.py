@@ -60,7 +60,8 @@ def play(name: str, python: Path, folder: Path) -> set[str]:
     for old in (alone, temporary):
         shutil.rmtree(old, ignore_errors=True)
     alone.mkdir()
-    notebook = shutil.copy(ROOT / "book" / f"{name}.ipynb", alone)
+    notebook = alone / f"{name}.ipynb"
+    notebook.write_text(run("git", "-C", ROOT, "show", f"HEAD:book/{name}.ipynb"))
     here, files = installed(python), fingerprint(alone)
     env = hosted(folder, BOOK_REPOSITORY_URL=ROOT.as_uri(), BOOK_REF="HEAD")
     run(python, "-c", EXECUTE, notebook, cwd=alone, env=env)
