@@ -28,7 +28,7 @@ HTML := _build/html
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-fast changed outputs report studies lab lint format audit \
+.PHONY: help book serve test test-fast changed outputs report studies handout solutions lab lint format audit \
   notebooks bench mutants proofs linkcheck clean
 .DELETE_ON_ERROR:
 
@@ -64,6 +64,12 @@ report: $(READY) ## what changed in the stored outputs, side by side (since the 
 studies: $(READY) ## reproduce the stored results (one: STUDY=ablation)
 	$(if $(wildcard book/studies/$(STUDY).py),,$(error there is no book/studies/$(STUDY).py))
 	@set -e; for study in $(wildcard book/studies/$(STUDY).py); do echo "$$study"; $(PY) "$$study"; done
+
+handout: $(READY) ## the learners' notebooks: no solutions, no outputs (one: CHAPTER=replay)
+	$(PY) book/handout.py handout $(CHAPTER)
+
+solutions: $(READY) ## the teacher's key, as sources for nbgrader (one: CHAPTER=replay)
+	$(PY) book/handout.py solutions $(CHAPTER)
 
 lab: $(READY) ## open the chapters in JupyterLab
 	$(PY) -m jupyterlab --ServerApp.root_dir=book

@@ -19,6 +19,7 @@ ORDER = [
     "replay",
     "target_network",
     "cartpole",
+    "write_dqn",
     "lunar_lander",
     "ablation",
     "takeaways",

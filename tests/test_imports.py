@@ -10,6 +10,8 @@ LIBRARY = ROOT / "rl_lab"
 
 # What each module may import from rl_lab: the diagram in CONTRIBUTING.md.
 EXPERIMENTS = ["cartpole", "divergence", "landing", "learning", "seeds", "tabular"]
+CHAPTERS = ["ablation", "cartpole", "lunar_lander", "naive_network", "replay", "tabular_limits"]
+CHAPTERS += ["takeaways", "target_network", "write_dqn"]
 ALLOWED = {
     "utils.common": set(),
     "replay": set(),
@@ -35,6 +37,24 @@ ALLOWED = {
     "plotting": {"stats", "training"},
     "multiseed": {"agents.dqn", "gradients", "networks", "optim", "replay", "training"},
     "studies": {"agents.dqn", "envs", "losses", "multiseed", "replay", "training"},
+    "exercises.answers": set(),
+    "exercises.ablation": {"exercises.answers", "stats"},
+    "exercises.cartpole": {"exercises.answers", "losses", "replay"},
+    "exercises.lunar_lander": {"exercises.answers"},
+    "exercises.naive_network": {"exercises.answers"},
+    "exercises.replay": {"exercises.answers"},
+    "exercises.tabular_limits": {"agents.tabular", "exercises.answers"},
+    "exercises.takeaways": {"exercises.answers"},
+    "exercises.target_network": {"agents.dqn", "exercises.answers"},
+    "exercises.write_dqn": {
+        "envs",
+        "exercises.answers",
+        "networks",
+        "replay",
+        "training",
+        "utils.common",
+    },
+    "exercises.review": {"exercises.answers", *(f"exercises.{name}" for name in CHAPTERS)},
     "widgets.live": set(),
     "widgets.static": set(),
     "widgets.base": {"widgets.static"},

@@ -1,0 +1,123 @@
+"""Notebooks for a class: ``make handout`` for the learners, ``make solutions`` for the teacher.
+
+Both are made of the chapters, so that nothing is kept twice. A handout has the stubs and the cells
+that review them, no worked solutions and no outputs. The key has the worked solutions in the place
+of the stubs, between the marks of nbgrader, and a hidden test below each review: it is a source
+notebook for ``nbgrader generate_assignment``. Both find `data` and `films` beside them.
+"""
+
+import copy
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+
+BOOK = Path(__file__).parent
+BUILD = BOOK.parent / "_build"
+SOLUTION = re.compile(r"^```\{solution-start\}.*?^```\{solution-end\}\n```\n?", re.M | re.S)
+FENCE = re.compile(r"^```\{exercise-(?:start|end)\}[^`]*^```\n?", re.M)
+
+
+def grade_id(cell) -> str:
+    """The name under which nbgrader knows a cell, or the empty string."""
+    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
+
+
+def without_solutions(cells: list) -> list:
+    """The cells, less all from a solution's start to its end."""
+    kept, inside = [], False
+    for original in cells:
+        cell = copy.deepcopy(original)
+        if cell.cell_type == "markdown":
+            source = SOLUTION.sub("", cell.source + "\n")
+            if inside:
+                ended = "```{solution-end}" in source
+                source = source.partition("```{solution-end}\n```")[2] if ended else ""
+                inside = not ended
+                source = SOLUTION.sub("", source)
+            if "```{solution-start}" in source:
+                source, inside = source.partition("```{solution-start}")[0], True
+            cell.source = FENCE.sub("", source).strip()
+            if cell.source:
+                kept.append(cell)
+        elif not inside:
+            kept.append(cell)
+    return kept
+
+
+def handout(notebook):
+    """The learner's notebook."""
+    made = copy.deepcopy(notebook)
+    made.cells = without_solutions(made.cells)
+    return cleared(made)
+
+
+def key(notebook):
+    """The teacher's notebook: the worked solutions stand where the stubs were."""
+    answers = {
+        cell.metadata["solves"]: cell.source.rpartition("\nreview(")[0].rstrip()
+        for cell in notebook.cells
+        if "solves" in cell.metadata
+    }
+    made = handout(notebook)
+    for cell in made.cells:
+        name = grade_id(cell)
+        if name in answers:
+            cell.source = marked(cell.source, answers[name])
+        elif name:
+            hidden = f"assert {cell.source}.passed"
+            cell.source += f"\n### BEGIN HIDDEN TESTS\n{hidden}\n### END HIDDEN TESTS"
+    return made
+
+
+def marked(stub: str, answer: str) -> str:
+    """The answer between nbgrader's marks, below the lines that it shares with the stub."""
+    old, new = stub.split("\n"), answer.split("\n")
+    shared = 0
+    while shared < min(len(old), len(new)) and old[shared] == new[shared]:
+        shared += 1
+    rest = new[shared:]
+    hints = [f"# {line}" for line in old[shared:] if line.strip() not in {"", "..."}]
+    first = next(line for line in rest if line.strip())
+    indent = first[: len(first) - len(first.lstrip())]
+    hints = [indent + hint for hint in hints]
+    begin, end = f"{indent}### BEGIN SOLUTION", f"{indent}### END SOLUTION"
+    return "\n".join([*new[:shared], *hints, begin, *rest, end])
+
+
+def cleared(notebook):
+    """The notebook without anything that a run has left in it."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return notebook
+
+
+def main(kind: str, names: list[str]) -> None:
+    """Write the chapters that have exercises to ``_build/KIND``."""
+    folder = BUILD / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("data", "films"):
+        shutil.copytree(
+            BOOK / name,
+            folder / name,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns(".*"),
+        )
+    chapters = [BOOK / f"{name}.ipynb" for name in names] or sorted(BOOK.glob("*.ipynb"))
+    if missing := [path.name for path in chapters if not path.is_file()]:
+        sys.exit(f"no such chapter: {', '.join(missing)}")
+    for path in chapters:
+        notebook = nbformat.read(path, as_version=4)
+        if any(map(grade_id, notebook.cells)):
+            made = {"handout": handout, "solutions": key}[kind](notebook)
+            nbformat.write(made, folder / path.name)
+    print(f"{folder}: {len(chapters)} chapters")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in {"handout", "solutions"}:
+        sys.exit("usage: python book/handout.py handout|solutions [CHAPTER ...]")
+    main(sys.argv[1], sys.argv[2:])

@@ -1,0 +1,210 @@
+"""The larger exercise: the five lines of DQN."""
+
+import copy
+from collections.abc import Callable
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rl_lab.envs import make_env
+from rl_lab.exercises.answers import call, exercise, expect, require, run
+from rl_lab.networks import QNetwork, seeded
+from rl_lab.replay import ReplayBuffer
+from rl_lab.training import EVALUATION_SEED
+from rl_lab.utils.common import use_threads
+
+# The right five lines return 180 to 332 after this many environment steps, on each of 20 seeds.
+STEPS, ENOUGH = 6_000, 60
+
+
+def _linear(table: list[list[float]]) -> nn.Module:
+    """A network whose action values in state i, one-hot, are row i."""
+    layer = nn.Linear(len(table), len(table[0]), bias=False)
+    layer.weight.data = torch.tensor(table).T.contiguous()
+    return layer
+
+
+@exercise("write_dqn.loss", "dqn_loss()")
+def loss(dqn_loss) -> str:
+    """Lines 1 to 3 on a minibatch of three, by hand."""
+    online = _linear([[1.0, 2.0], [3.0, 5.0], [8.0, 7.0]])
+    target = _linear([[10.0, 14.0], [6.0, 3.0], [-2.0, 9.0]])
+    states = torch.eye(3)
+    actions, rewards = torch.tensor([0, 1, 1]), torch.tensor([1.0, 0.0, -1.0])
+    batch = (states, actions, rewards, states[[1, 2, 0]], torch.tensor([0.0, 1.0, 0.0]))
+    made = call(dqn_loss, online, target, tuple(t.clone() for t in batch), 0.5)
+    require(isinstance(made, Tensor), f"The loss should be a tensor, and it is {made!r:.60}.")
+    q, max_q = torch.tensor([1.0, 5.0, 7.0]), torch.tensor([2.0, 5.0, 8.0])
+    dones = batch[4]
+
+    def mean(q, bootstrap, rewards=rewards, gamma=0.5, dones=dones) -> float:
+        y = rewards + gamma * (1 - dones) * torch.tensor(bootstrap)
+        return float((y - q).square().mean())
+
+    frozen = [6.0, 9.0, 14.0]
+    pairs = rewards + 0.5 * (1 - dones) * torch.tensor(frozen)
+    expect(
+        "the loss of a minibatch of three",
+        made,
+        mean(q, frozen),
+        [
+            (mean(q, frozen, dones=0 * dones), "Line 3: nothing may follow a terminal state."),
+            (mean(q, frozen, dones=1 - dones), "Line 3: the mask is the wrong way round."),
+            (mean(q, frozen, gamma=1.0), "Line 3: the discount is missing."),
+            (mean(q, frozen, rewards=0 * rewards), "Line 3: the reward is missing."),
+            (mean(q, [5.0, 8.0, 2.0]), "Line 2 asks the network that learns."),
+            (mean(q, [4.5, 3.5, 12.0]), "Line 2: the best action, not the average one."),
+            (mean(q, [14.0, 6.0, 9.0]), "Line 2 looks at the states before the action."),
+            (mean(q, [3.0, -2.0, 14.0]), "Line 2: the frozen network chooses and values."),
+            (mean(max_q, frozen), "Line 1: the action taken, which need not be the best."),
+            (
+                float((pairs[None, :] - q[:, None]).square().mean()),
+                "Line 1 has shape [3, 1] and line 3 shape [3]: all pairs were subtracted.",
+            ),
+        ],
+        "Work the three transitions out on paper, and print q, bootstrap and y beside them.",
+        rel=1e-4,
+    )
+    require(
+        made.requires_grad,
+        "The number is right, but no gradient flows from it: is line 1 inside `no_grad`, or "
+        "detached?",
+    )
+    made.backward()
+    moved = online.weight.grad
+    require(
+        target.weight.grad is None or not target.weight.grad.any(),
+        "The number is right, but a gradient flows into the frozen network.",
+    )
+    taken = torch.tensor([[True, False], [False, True], [False, True]]).T
+    require(
+        moved is not None and bool((moved[~taken] == 0).all()) and bool((moved[taken] != 0).all()),
+        "The number is right, but the gradient reaches other values than those of the actions "
+        "taken.",
+    )
+    return "value, target and gradient are what the paper says."
+
+
+@exercise("write_dqn.sync", "sync()")
+def sync(sync) -> str:
+    """Line 4: at which updates the copy is made."""
+    online, target = nn.Linear(1, 1), nn.Linear(1, 1)
+    copied = []
+    for update in range(1, 10):
+        online.weight.data.fill_(float(update))
+        before = target.weight.item()
+        run(sync, online, target, update, 3)
+        require(online.weight.item() == update, "`sync` changed the network that learns.")
+        if target.weight.item() != before:
+            copied.append(update)
+    hints = {
+        tuple(range(1, 10)): "A copy after every update is no target network at all: when is one "
+        "due?",
+        (): "The target never changes.",
+        (3,): "Only one copy was made. The period comes round again.",
+        (1, 4, 7): "The copies come at the right distance, but too early: updates count from 1.",
+        (2, 5, 8): "The copies come one update early.",
+        (1, 2, 4, 5, 7, 8): "It is the wrong way round: copies where none is due.",
+    }
+    found = ", ".join(map(str, copied)) or "none"
+    require(
+        copied == [3, 6, 9],
+        f"With a period of 3, copies were made after these updates of 9: {found}. "
+        + hints.get(tuple(copied), "One is due whenever three more updates have been made."),
+    )
+    return "a copy after each period, and none between."
+
+
+class _Scripted(gym.Env):
+    """Terminated at its third step, truncated at the fifth after that, and so on."""
+
+    observation_space = gym.spaces.Box(-1, 1, (4,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self) -> None:
+        self.clock, self.fresh = 0, True
+
+    def reset(self, *, seed=None, options=None):
+        self.fresh = True
+        return np.full(4, self.clock / 100, np.float32), {}
+
+    def step(self, action):
+        self.clock += 1
+        self.fresh = False
+        phase = self.clock % 8
+        return np.full(4, self.clock / 100, np.float32), 1.0, phase == 3, phase == 0, {}
+
+
+class _Recorder(ReplayBuffer):
+    """A buffer that also keeps the flags it was given."""
+
+    def __init__(self) -> None:
+        super().__init__(100, seed=0)
+        self.flags = []
+
+    def push(self, state, action, reward, next_state, done, horizon=1) -> int:
+        self.flags.append(done)
+        require(
+            done is not ...,
+            "Line 5 still holds the dots: which flag says that nothing can follow?",
+        )
+        return super().push(state, action, reward, next_state, bool(done), horizon)
+
+
+def _require_loop(train: Callable) -> None:
+    """Line 5: a fall is stored as an end, a time limit is not."""
+    buffer, network = _Recorder(), QNetwork(4, 2, 8)
+    run(train, network, copy.deepcopy(network), _Scripted(), buffer, 16, 0)
+    flags = [bool(flag) for flag in buffer.flags]
+    require(len(flags) == 16, f"16 steps were played and {len(flags)} transitions stored.")
+    falls, limits = (2, 10), (7, 15)
+    ends = [step for step in range(16) if flags[step]]
+    hints = {
+        tuple(sorted(falls + limits)): "A time limit was stored as an end: a state that goes on "
+        "would be taught as worth nothing more.",
+        limits: "The two flags are exchanged: which one says that nothing can follow?",
+        (): "No end was ever stored, and two episodes ended with a fall.",
+        tuple(range(16)): "Every transition was stored as an end.",
+        tuple(s for s in range(16) if s not in falls): "It is the wrong way round.",
+    }
+    require(
+        ends == list(falls),
+        hints.get(tuple(ends), "The stored flags do not follow what `env.step` returned."),
+    )
+
+
+@exercise("write_dqn.train", "train()", seconds=300)
+def training(train) -> str:
+    """Line 5 on a scripted environment, then all five at work on CartPole."""
+    _require_loop(train)
+    use_threads(1)
+    online = seeded(lambda: QNetwork(4, 2, 64), 0)
+    buffer = ReplayBuffer(STEPS, seed=0)
+    run(train, online, copy.deepcopy(online), make_env("CartPole-v1"), buffer, STEPS, 0)
+    require(len(buffer) == STEPS, f"{len(buffer):,} transitions were stored, of {STEPS:,} steps.")
+    result = greedy_return(online)
+    require(
+        result > ENOUGH,
+        f"After {STEPS:,} environment steps the greedy agent returns {result:.0f} on average of 10 "
+        f"starts, and it should return more than {ENOUGH}. Check the loss and the copy with their "
+        "own exercises first; then restart the kernel, so that no old definition is in use.",
+    )
+    return (
+        f"after {STEPS:,} environment steps your agent returns more than {ENOUGH}. You wrote DQN."
+    )
+
+
+@torch.no_grad()
+def greedy_return(network: nn.Module, n_episodes: int = 10) -> float:
+    """Mean return of greedy CartPole episodes on unseen starts."""
+    env, total = make_env("CartPole-v1"), 0
+    for episode in range(n_episodes):
+        state, _ = env.reset(seed=EVALUATION_SEED + episode)
+        terminated = truncated = False
+        while not (terminated or truncated):
+            action = int(network(torch.as_tensor(state)).argmax())
+            state, _, terminated, truncated, _ = env.step(action)
+            total += 1
+    return total / n_episodes
