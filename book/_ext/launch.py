@@ -1,8 +1,8 @@
 """Where a page can be run, edited and taken from: all of it follows the place it is built from.
 
 * The repository is that of course.py; the ref is the branch or tag that is built. Launch buttons,
-  edit links, ``{{ ref }}`` and ``{{ install }}`` in a page's text, and the first cell of the
-  notebooks that readers download lead there. A fork changes no file.
+  edit links, ``{{ ref }}``, ``{{ install }}`` and ``{{ bibtex }}`` in a page's text, and the first
+  cell of the notebooks that readers download lead there. A fork changes no file.
 * Every chapter can be downloaded as a plain Python script, too.
 """
 
@@ -10,12 +10,23 @@ import json
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import jupytext
 import nbformat
 
 PLACE = 'REPOSITORY, REF = "", ""'  # of the first cell, see book/colab.py
+
+
+BIBTEX = """\
+@misc{{dqncourse,
+  author  = {{{{{author}}}}},
+  title   = {{Deep {{Q}}-Networks, Proved Line by Line}},
+  year    = {{{year}}},
+  note    = {{Version {version}}},
+  url     = {{{url}}}
+}}"""
 
 
 def built_ref(srcdir: Path, default: str) -> str:
@@ -49,10 +60,17 @@ def follow_ref(app, config) -> None:
     if hub := os.environ.get("BOOK_HUB_URL", ""):
         options["launch_buttons"] = {**options["launch_buttons"], "jupyterhub_url": hub}
     repository = options["repository_url"]
+    project = tomllib.loads(Path(app.srcdir, "pyproject.toml").read_text("utf-8"))["project"]
     config.myst_substitutions = {
         **config.myst_substitutions,
         "ref": ref,
         "install": f'pip install "git+{repository}@{ref}"',
+        "bibtex": BIBTEX.format(
+            author=config.author,
+            year=config.copyright,
+            version=project["version"],
+            url=repository,
+        ),
     }
 
 
