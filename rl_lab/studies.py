@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+import gymnasium as gym
 import numpy as np
 import pandas as pd
 import torch
@@ -32,7 +33,7 @@ from rl_lab.envs import make_env
 from rl_lab.losses import q_learning_loss
 from rl_lab.multiseed import StackedQNetwork, greedy_together, train_together
 from rl_lab.replay import RecentTransitions
-from rl_lab.training import Evaluation, History, train_dqn
+from rl_lab.training import Evaluation, GreedyEpisode, History, train_dqn
 
 Tables = dict[str, pd.DataFrame]
 
@@ -153,16 +154,15 @@ def run_dqn(
         )
         for seed in seeds
     ]
-    schedule = dict(**train, eval_every=eval_every, eval_episodes=eval_episodes)
-    if len(seeds) == 1:
-        histories = [
-            train_dqn(agents[0], make(), **schedule, seed=seeds[0], print_every=0, eval_env=make())
-        ]
-    else:
-        histories = train_together(agents, make, seeds, **schedule)
-    stage = [[make() for _ in range(final_episodes)] for _ in seeds]
-    networks = StackedQNetwork([a.online for a in agents])
-    played = greedy_together(networks, stage, agents[0].gamma)
+    histories, played = train_and_play(
+        agents,
+        make,
+        seeds,
+        **train,
+        eval_every=eval_every,
+        eval_episodes=eval_episodes,
+        final_episodes=final_episodes,
+    )
     tables = {
         "evals": pd.DataFrame(
             {"seed": seed, **_summary(evaluation)}
@@ -178,6 +178,37 @@ def run_dqn(
     if keep_episodes:
         tables["episodes"] = pd.concat(map(_episodes, seeds, histories))
     return tables
+
+
+def train_and_play(
+    agents: Sequence[DQNAgent],
+    make: Callable[[], gym.Env],
+    seeds: Sequence[int],
+    *,
+    final_episodes: int = 100,
+    **schedule,
+) -> tuple[list[History], list[list[GreedyEpisode]]]:
+    """Train each agent in an environment of its own, then let it play greedy.
+
+    Args:
+        agents: one is trained by `train_dqn`, several are stacked by `train_together`.
+        make: makes an environment.
+        seeds: of the training environments.
+        final_episodes: greedy episodes of each agent after training.
+        schedule: settings of `train_dqn`.
+
+    Returns:
+        The history of each agent, and its last greedy episodes.
+    """
+    if len(agents) == 1:
+        histories = [
+            train_dqn(agents[0], make(), **schedule, seed=seeds[0], print_every=0, eval_env=make())
+        ]
+    else:
+        histories = train_together(agents, make, seeds, **schedule)
+    stage = [[make() for _ in range(final_episodes)] for _ in agents]
+    networks = StackedQNetwork([a.online for a in agents])
+    return histories, greedy_together(networks, stage, [a.gamma for a in agents])
 
 
 def _episodes(seed: int, history: History) -> pd.DataFrame:
