@@ -346,7 +346,9 @@ MUTANTS = [
         "target in the slopes' room", STACK, "states, self._frozen_room)", "states, self._rooms[1])"
     ),
     Mutant("one gamma for all arms", STACK, "[[agent.gamma] for", "[[first.gamma] for"),
-    Mutant("one step size for all arms", STACK, "(agent.lr, agent.lr_decay_updates)", "None"),
+    Mutant(
+        "all arms in one block", STACK, "return agent.lr, agent.lr_decay_updates", "return None"
+    ),
     Mutant("stack seeds every episode", STACK, "self._begin(None)", "self._begin(0)"),
     Mutant("same starts side by side", STACK, "e.reset(seed=seed + i)", "e.reset(seed=seed)"),
     # studies
