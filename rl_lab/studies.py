@@ -369,7 +369,36 @@ def _join(study: Study, runs: Mapping[tuple[str, tuple], Path], data: Path) -> R
         if table.name.split(".")[-2] not in frames:
             table.unlink()  # of a run that returned more
     _write(data / f"{study.name}.json", json.dumps(manifest, indent=1) + "\n")
+    seal(data / study.name)
     return load_study(data / study.name)
+
+
+def seal(path: Path | str) -> None:
+    """Write the checksums of a stored study's tables into its manifest.
+
+    `load_study` compares them. A table that somebody means to change is sealed again.
+    """
+    path = Path(path)
+    manifest = path.with_name(path.name + ".json")
+    content = _read_manifest(manifest)
+    tables = sorted(path.parent.glob(f"{path.name}.*.csv"))
+    content["sha256"] = {table.name: _checksum(table) for table in tables}
+    _write(manifest, json.dumps(content, indent=1) + "\n")
+
+
+def _checksum(path: Path) -> str:
+    """SHA-256 of a text file, whatever the ends of lines are that git writes here."""
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def _read_manifest(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of JSON, or of UTF-8
+        raise ValueError(
+            f"{path} is damaged (SHA-256 {_checksum(path)}): {error}; "
+            f"fetch it again, for example with `git checkout -- {path.name}` beside it"
+        ) from error
 
 
 def load_study(path: Path | str) -> Result:
@@ -377,16 +406,27 @@ def load_study(path: Path | str) -> Result:
 
     Raises:
         FileNotFoundError: if it was never run; the message says how to run it.
+        ValueError: if a file is not the one that was stored; the message names it.
     """
     path = Path(path)
     manifest = path.with_name(path.name + ".json")
     if not manifest.exists():
         raise FileNotFoundError(f"no stored study at {path}; `make studies` runs what is missing")
+    content = _read_manifest(manifest)
+    for name, stored in content.get("sha256", {}).items():
+        table = manifest.with_name(name)
+        found = _checksum(table) if table.exists() else "missing"
+        if found != stored:
+            raise ValueError(
+                f"{table} is not the file that was stored: its SHA-256 is {found}, and "
+                f"{manifest.name} says {stored}; fetch it again, for example with "
+                f"`git checkout -- {name}` beside it"
+            )
     tables = {
         file.name.split(".")[-2]: pd.read_csv(file)
         for file in sorted(path.parent.glob(f"{path.name}.*.csv"))
     }
-    return Result(tables, json.loads(manifest.read_text()))
+    return Result(tables, content)
 
 
 def curves(table: pd.DataFrame, column: str, x: str = "env_steps") -> dict[str, pd.DataFrame]:

@@ -105,7 +105,7 @@ def jupyter(clone: Path, env: dict[str, str]):
         yield Server(process, find_server(process, env), token)
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=300)
         log.close()
 
 
