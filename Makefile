@@ -28,7 +28,7 @@ HTML := _build/html
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-fast changed outputs report studies handout solutions lab lint format audit \
+.PHONY: help book serve test test-fast changed outputs new-chapter report studies handout solutions lab lint format audit \
   notebooks bench mutants proofs linkcheck clean
 .DELETE_ON_ERROR:
 
@@ -57,6 +57,9 @@ test-fast: $(READY) ## the unit tests that take seconds
 
 outputs: $(READY) ## execute the chapters and store what they show (one: CHAPTER=replay)
 	$(PY) book/record.py $(CHAPTER)
+
+new-chapter: $(READY) ## begin a chapter from the template: NAME=double_dqn
+	$(PY) book/new_chapter.py $(NAME)
 
 report: $(READY) ## what changed in the stored outputs, side by side (since the last commit, or REF=main)
 	$(PY) book/report.py $(REF)
