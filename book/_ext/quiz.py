@@ -119,7 +119,7 @@ def skip(translator, node) -> None:
 def add_script(app, pagename, templatename, context, doctree) -> None:
     """Send the script to pages that have a question."""
     if doctree is not None and any(node["name"] == "form" for node in doctree.findall(tag)):
-        app.add_js_file("quiz.js")
+        app.add_js_file("quiz.js", loading_method="defer")
 
 
 def setup(app):
