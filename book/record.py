@@ -48,6 +48,7 @@ LONGEST_FIRST = (
     "cartpole",
     "takeaways",
     "ablation",
+    "write_dqn",
     "target_network",
     "naive_network",
     "tabular_limits",
