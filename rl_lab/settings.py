@@ -26,6 +26,18 @@ CARTPOLE_RECIPE = CARTPOLE | dict(
     buffer_size=CARTPOLE_STEPS,  # nothing is forgotten, the falls of the beginning least of all
 )
 
+# What a search found for 50,000 environment steps (`book/studies/search.py`); double=True, too.
+CARTPOLE_SEARCHED_STEPS = 50_000
+CARTPOLE_SEARCHED = CARTPOLE | dict(
+    lr=2.9e-3,
+    target_update_freq=44,
+    epsilon_min=0.012,
+    epsilon_decay_steps=6_000,
+    learning_starts=1_000,
+    lr_decay_updates=49_000,
+    buffer_size=CARTPOLE_SEARCHED_STEPS,
+)
+
 # The common settings of tutorials for LunarLander.
 LANDER = dict(
     hidden_dim=256,
@@ -48,4 +60,11 @@ LANDER_RECIPE = LANDER | dict(
     epsilon_decay_steps=60_000,
     learning_starts=2_000,
     lr_decay_updates=298_000,
+)
+
+# What a comparison of settings found for LunarLander-v3 (`book/studies/search_lander.py`).
+LANDER_SEARCHED = LANDER_RECIPE | dict(
+    lr=1e-3,
+    epsilon_min=0.1,
+    buffer_size=LANDER_STEPS,
 )

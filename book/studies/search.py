@@ -14,12 +14,12 @@ import pandas as pd
 from rl_lab.agents.dqn import DQNAgent
 from rl_lab.envs import make_env
 from rl_lab.losses import q_learning_loss
-from rl_lab.settings import CARTPOLE
+from rl_lab.settings import CARTPOLE, CARTPOLE_RECIPE, CARTPOLE_SEARCHED, CARTPOLE_SEARCHED_STEPS
 from rl_lab.studies import Study, main, run_dqn, train_and_play
 from rl_lab.training import History
 
 DATA = Path(__file__).parents[1] / "data"
-STEPS = 50_000
+STEPS = CARTPOLE_SEARCHED_STEPS
 
 
 def propose(trial: optuna.Trial) -> dict:
@@ -119,36 +119,57 @@ STUDY = Study(
     group=5,
 )
 
+
+def _trained(settings: dict) -> dict:
+    """An arm that trains agents of these settings."""
+    return dict(
+        env="CartPole-v1",
+        agent=settings,
+        loss=dict(double=True),
+        train=dict(n_episodes=STEPS, n_env_steps=STEPS),
+        eval_every=5_000,
+        keep_episodes=False,
+    )
+
+
+FIXED = STUDY.arms["search"]["fixed"]
 SHORTLIST = Study(
     name="cartpole_shortlist",
     question="Which of the four best settings found balances CartPole-v1 on twenty other seeds?",
     run=run_dqn,
-    arms={
-        f"trial {trial}": dict(
-            env="CartPole-v1",
-            agent=STUDY.arms["search"]["fixed"] | settings,
-            loss=dict(double=True),
-            train=dict(n_episodes=STEPS, n_env_steps=STEPS),
-            eval_every=5_000,
-            keep_episodes=False,
-        )
-        for trial, settings in {  # rounded to two digits
-            6: dict(
-                lr=1.5e-3, target_update_freq=180, epsilon_decay_steps=9_000, epsilon_min=0.027
-            ),
-            7: dict(
-                lr=1.7e-3, target_update_freq=170, epsilon_decay_steps=6_000, epsilon_min=0.013
-            ),
-            9: dict(lr=2.9e-3, target_update_freq=44, epsilon_decay_steps=6_000, epsilon_min=0.012),
-            13: dict(
-                lr=1.9e-3, target_update_freq=24, epsilon_decay_steps=15_000, epsilon_min=0.017
-            ),
-        }.items()
+    arms={  # rounded to two digits
+        "trial 6": _trained(
+            FIXED
+            | dict(lr=1.5e-3, target_update_freq=180, epsilon_decay_steps=9_000, epsilon_min=0.027)
+        ),
+        "trial 7": _trained(
+            FIXED
+            | dict(lr=1.7e-3, target_update_freq=170, epsilon_decay_steps=6_000, epsilon_min=0.013)
+        ),
+        "trial 9": _trained(CARTPOLE_SEARCHED),
+        "trial 13": _trained(
+            FIXED
+            | dict(lr=1.9e-3, target_update_freq=24, epsilon_decay_steps=15_000, epsilon_min=0.017)
+        ),
     },
     seeds=tuple(range(1_005, 1_025)),
     group=20,
 )
 
+SEARCHED = Study(
+    name="cartpole_searched",
+    question="Do the settings found, or those made by hand, balance on seeds the search never saw?",
+    run=run_dqn,
+    arms={
+        "searched": _trained(CARTPOLE_SEARCHED),
+        "by hand": _trained(
+            CARTPOLE_RECIPE | dict(buffer_size=STEPS, lr_decay_updates=STEPS - 1_000)
+        ),
+    },
+    seeds=tuple(range(30)),
+    group=30,
+)
+
 if __name__ == "__main__":
-    main(STUDY, DATA)
-    main(SHORTLIST, DATA)
+    for study in (STUDY, SHORTLIST, SEARCHED):
+        main(study, DATA)

@@ -14,8 +14,8 @@ import pandas as pd
 from rl_lab.agents.dqn import DQNAgent
 from rl_lab.envs import make_env
 from rl_lab.losses import q_learning_loss
-from rl_lab.settings import LANDER_RECIPE, LANDER_STEPS
-from rl_lab.studies import Study, main, train_and_play
+from rl_lab.settings import LANDER_RECIPE, LANDER_SEARCHED, LANDER_STEPS
+from rl_lab.studies import Study, main, run_dqn, train_and_play
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -115,5 +115,24 @@ STUDY = Study(
     group=5,
 )
 
+SEARCHED = Study(
+    name="lunar_lander_searched",
+    question="On how many seeds that the search never saw do its settings land?",
+    run=run_dqn,
+    arms={
+        "searched": dict(
+            env="LunarLander-v3",
+            agent=LANDER_SEARCHED,
+            loss=dict(double=True),
+            train=dict(n_episodes=LANDER_STEPS, max_steps=1_000, n_env_steps=LANDER_STEPS),
+            eval_every=20_000,
+            keep_episodes=False,
+        ),
+    },
+    seeds=tuple(range(10)),
+    group=5,
+)
+
 if __name__ == "__main__":
-    main(STUDY, DATA)
+    for study in (STUDY, SEARCHED):
+        main(study, DATA)
