@@ -39,7 +39,8 @@ def test_the_costs_are_those_of_the_chapters_and_fit_what_is_said():
         rows = list(csv.DictReader(file))
     order = chapters()
     measured = [row["chapter"] for row in rows]
-    assert measured == [name for name in order if name in measured] and len(measured) > 5
+    # A chapter that was just begun has no costs yet.
+    assert measured == [name for name in order if name in measured] and len(measured) >= 8
     assert set(rows[0]) == set(COLUMNS)
     assert max(int(row["MB"]) for row in rows) < 1_000 and "as much as 1,000 MB" in TEXT
     index = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
