@@ -61,10 +61,16 @@ def time_limit(seconds: float) -> Iterator[None]:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(thread), ctypes.py_object(TooLong)
                 )
+                stop_in(0.1)  # again, for a bare ``except:`` swallows even this
 
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
+    def stop_in(delay: float) -> None:
+        nonlocal timer
+        timer = threading.Timer(delay, stop)
+        timer.daemon = True
+        timer.start()
+
+    timer = None
+    stop_in(seconds)
     try:
         yield
     finally:
