@@ -130,10 +130,9 @@ def test_binder_takes_its_versions_from_the_book():
     build = (binder / "postBuild").read_text()
     assert "--constraints requirements.txt" in build and "--no-cache" in build
     pinned = re.findall(r"^([\w.-]+)(?:\[.*\])?==", (ROOT / "requirements.txt").read_text(), re.M)
-    for name in ("packages.txt", "excludes.txt"):
-        lines = (binder / name).read_text().splitlines()
-        asked = {line for line in lines if line and not line.startswith("#")} - {"."}
-        assert asked <= set(pinned)
+    lines = (binder / "packages.txt").read_text().splitlines()
+    asked = {line for line in lines if line and not line.startswith("#")} - {"."}
+    assert asked <= set(pinned)
     # A file of this name would be installed before postBuild, and with CUDA.
     assert not (binder / "requirements.txt").exists()
     for name in ("postBuild", "start"):
