@@ -26,7 +26,14 @@ import numpy as np
 import pytest
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
-from record import CELL_TIMEOUT, kernel_env, longest_first, make_client, strip_views
+from record import (
+    CELL_TIMEOUT,
+    kernel_env,
+    lighten_figures,
+    longest_first,
+    make_client,
+    strip_views,
+)
 from report import Change, alt_text, from_failures, line_of
 
 # Root mean square over pixels and channels, of 255. Data moved by 0.1 % give about 1.3,
@@ -151,6 +158,8 @@ class Cell(IPyNbCell):
         path = self.path.relative_to(self.config.rootpath).as_posix()
         line = line_of(self.path, self.cell.get("id", ""))
         stored, new = (json.loads(json.dumps(cell.outputs)) for cell in (self.cell, executed))
+        for outputs in (stored, new):
+            lighten_figures(outputs)
         return Change(
             path, self.cell_num, self.cell.source, says, stored, new, alt_text(self.cell), line
         )

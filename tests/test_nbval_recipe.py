@@ -106,7 +106,7 @@ def spoil(cell, case):
 def folder(tmp_path_factory):
     """A book with three recorded chapters: sound, and two that will break their kernel."""
     folder = tmp_path_factory.mktemp("book")
-    for name in ("conftest.py", "record.py", "report.py", "nbval_sanitize.cfg"):
+    for name in ("conftest.py", "record.py", "colab.py", "report.py", "nbval_sanitize.cfg"):
         shutil.copy(BOOK / name, folder)
     cells = [
         new_code_cell(case.source, id=name, metadata={"tags": [case.tag] if case.tag else []})

@@ -157,7 +157,7 @@ def test_an_unknown_commit_is_named(root):
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), ("-n", "2", "--dist", "loadfile")])
 def test_a_failing_run_writes_the_page_and_marks_the_cells(tmp_path, workers):
-    for name in ("conftest.py", "record.py", "report.py", "nbval_sanitize.cfg"):
+    for name in ("conftest.py", "record.py", "colab.py", "report.py", "nbval_sanitize.cfg"):
         shutil.copy(BOOK / name, tmp_path)
     cells = [("good", "print(1)", [printed("1\n")]), ("bad", "print(2)", [printed("3\n")])]
     write(tmp_path / "tiny.ipynb", *cells, ("worse", "1 / 0", []))
