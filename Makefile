@@ -93,6 +93,7 @@ audit: $(TOOLS)/ready ## known holes in the pinned packages, and what the workfl
 
 # Whatever the other repository sets for pytest stays out of it.
 notebooks: $(READY) ## check notebooks that live elsewhere: FOLDER=path, and in it NOTEBOOKS=week3
+	$(if $(FOLDER),,$(error which notebooks? make notebooks FOLDER=path))
 	PYTHONPATH=book $(PY) -m pytest --nbval -p conftest --noconftest --rootdir "$(FOLDER)" \
 	  -c pyproject.toml -o python_files= -p no:cacheprovider -n 2 --dist loadfile \
 	  "$(FOLDER)/$(NOTEBOOKS)"

@@ -16,7 +16,7 @@ import nbformat
 
 BOOK = Path(__file__).parent
 BUILD = BOOK.parent / "_build"
-SOLUTION = re.compile(r"^```\{solution-start\}.*?^```\{solution-end\}\n```\n?", re.M | re.S)
+SOLUTION = re.compile(r"^```+\{solution-start\}.*?^```+\{solution-end\}\n```+\n?", re.M | re.S)
 FENCE = re.compile(r"^```\{exercise-(?:start|end)\}[^`]*^```\n?", re.M)
 
 
@@ -109,12 +109,14 @@ def main(kind: str, names: list[str]) -> None:
     chapters = [BOOK / f"{name}.ipynb" for name in names] or sorted(BOOK.glob("*.ipynb"))
     if missing := [path.name for path in chapters if not path.is_file()]:
         sys.exit(f"no such chapter: {', '.join(missing)}")
+    written = 0
     for path in chapters:
         notebook = nbformat.read(path, as_version=4)
         if any(map(grade_id, notebook.cells)):
             made = {"handout": handout, "solutions": key}[kind](notebook)
             nbformat.write(made, folder / path.name)
-    print(f"{folder}: {len(chapters)} chapters")
+            written += 1
+    print(f"{folder}: {written} chapters")
 
 
 if __name__ == "__main__":

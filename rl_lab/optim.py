@@ -2,7 +2,8 @@
 
 For one vector of some ten thousand weights, `torch.optim.Adam` spends as long on
 hooks and bookkeeping as on the weights. What is left here has the same interface
-where this book uses it, and the same bits: a test compares the two.
+where this book uses it, and the bits of ``torch.optim.Adam(fused=True)``: a test
+compares the two.
 """
 
 from collections.abc import Iterable

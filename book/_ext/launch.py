@@ -57,6 +57,8 @@ def follow_ref(app, config) -> None:
     options = config.html_theme_options
     ref = built_ref(Path(app.srcdir), options.get("repository_branch") or "main")
     options["repository_branch"] = ref
+    if os.environ.get("GITHUB_REF", "").startswith("refs/tags/"):
+        options["use_edit_page_button"] = False  # only a branch can be edited
     if hub := os.environ.get("BOOK_HUB_URL", ""):
         options["launch_buttons"] = {**options["launch_buttons"], "jupyterhub_url": hub}
     repository = options["repository_url"]

@@ -135,7 +135,7 @@ def _trained(settings: dict) -> dict:
 FIXED = STUDY.arms["search"]["fixed"]
 SHORTLIST = Study(
     name="cartpole_shortlist",
-    question="Which of the four best settings found balances CartPole-v1 on twenty other seeds?",
+    question="Which of four good settings balances CartPole-v1 on twenty other seeds?",
     run=run_dqn,
     arms={  # rounded to two digits
         "trial 6": _trained(
