@@ -12,6 +12,13 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, max_exa
 settings.load_profile("repeatable")
 
 
+@pytest.fixture(autouse=True)
+def style():
+    """What a test sets for matplotlib, by the code of a chapter for one, ends with it."""
+    with matplotlib.rc_context():
+        yield
+
+
 @pytest.fixture
 def axes():
     """Three axes, closed after the test."""
