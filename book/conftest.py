@@ -37,7 +37,8 @@ from record import (
 from report import Change, alt_text, from_failures, line_of
 
 # Root mean square over pixels and channels, of 255. Data moved by 0.1 % give about 1.3,
-# by 1 % about 9; one other letter in a title gives about 10.
+# by 1 % about 9; one other letter in a title gives about 10; the palette
+# of a stored figure less than 1.
 PNG_TOLERANCE = 2.0
 # Tick labels change the size of a tightly cropped figure a little.
 SIZE_TOLERANCE = 0.1

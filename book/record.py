@@ -20,7 +20,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 BOOK = Path(__file__).parent
-COLOURS = 128  # of a stored figure
+COLOURS = 256  # of a stored figure
 CELL_TIMEOUT = 600  # seconds; a whole chapter has 180
 
 # Everything outside of a chapter that could change what it prints or draws.
@@ -139,7 +139,7 @@ def lighten_figures(outputs) -> None:
         if figure.mode == "P":
             continue
         palette = figure.convert("RGB").quantize(
-            COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+            COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE
         )
         file = io.BytesIO()
         palette.save(file, "png", optimize=True)
