@@ -125,6 +125,7 @@ def folder(tmp_path_factory):
 def checked(folder):
     """What a run over spoiled chapters prints, and outcome and message of each cell."""
     notebook = nbformat.read(folder / "sound.ipynb", as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if cell.id in CASES]  # no set-up for Colab
     for cell in notebook.cells:
         spoil(cell, CASES[cell.id])
     nbformat.write(notebook, folder / "spoiled.ipynb")
