@@ -368,8 +368,8 @@ def _join(study: Study, runs: Mapping[tuple[str, tuple], Path], data: Path) -> R
     for table in data.glob(f"{study.name}.*.csv"):
         if table.name.split(".")[-2] not in frames:
             table.unlink()  # of a run that returned more
+    manifest["sha256"] = _checksums(data / study.name)
     _write(data / f"{study.name}.json", json.dumps(manifest, indent=1) + "\n")
-    seal(data / study.name)
     return load_study(data / study.name)
 
 
@@ -381,9 +381,14 @@ def seal(path: Path | str) -> None:
     path = Path(path)
     manifest = path.with_name(path.name + ".json")
     content = _read_manifest(manifest)
-    tables = sorted(path.parent.glob(f"{path.name}.*.csv"))
-    content["sha256"] = {table.name: _checksum(table) for table in tables}
+    content["sha256"] = _checksums(path)
     _write(manifest, json.dumps(content, indent=1) + "\n")
+
+
+def _checksums(path: Path) -> dict[str, str]:
+    """The checksum of each table of the study at `path`."""
+    tables = sorted(path.parent.glob(f"{path.name}.*.csv"))
+    return {table.name: _checksum(table) for table in tables}
 
 
 def _checksum(path: Path) -> str:

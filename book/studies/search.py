@@ -20,6 +20,8 @@ from rl_lab.training import History
 
 DATA = Path(__file__).parents[1] / "data"
 STEPS = CARTPOLE_SEARCHED_STEPS
+BUDGET = dict(buffer_size=STEPS, learning_starts=1_000, lr_decay_updates=STEPS - 1_000)
+FIXED = CARTPOLE | BUDGET
 
 
 def propose(trial: optuna.Trial) -> dict:
@@ -109,8 +111,7 @@ STUDY = Study(
     run=search,
     arms={
         "search": dict(
-            fixed=CARTPOLE
-            | dict(buffer_size=STEPS, learning_starts=1_000, lr_decay_updates=STEPS - 1_000),
+            fixed=FIXED,
             n_env_steps=STEPS,
             rounds=5,
         )
@@ -132,7 +133,6 @@ def _trained(settings: dict) -> dict:
     )
 
 
-FIXED = STUDY.arms["search"]["fixed"]
 SHORTLIST = Study(
     name="cartpole_shortlist",
     question="Which of four good settings balances CartPole-v1 on twenty other seeds?",
@@ -162,9 +162,7 @@ SEARCHED = Study(
     run=run_dqn,
     arms={
         "searched": _trained(CARTPOLE_SEARCHED),
-        "by hand": _trained(
-            CARTPOLE_RECIPE | dict(buffer_size=STEPS, lr_decay_updates=STEPS - 1_000)
-        ),
+        "by hand": _trained(CARTPOLE_RECIPE | BUDGET),
     },
     seeds=tuple(range(30)),
     group=30,
