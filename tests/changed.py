@@ -26,10 +26,13 @@ EVERYTHING = {
 }
 # Beginnings of paths, and the tests that look at such files without importing them.
 LOOKED_AT = {
+    ".binder/": ["tests/test_launch.py"],
     "_config.yml": ["tests/test_site.py", "tests/browser"],
     "_toc.yml": ["tests/test_book.py", "tests/browser"],
     "book/_ext/": ["tests/test_site.py", "tests/browser"],
-    "book/": ["tests/test_book.py"],
+    "book/": ["tests/test_book.py", "tests/test_launch.py", "tests/test_instructors.py"],
+    "book/template/": ["tests/test_new_chapter.py"],
+    "book/new_chapter.py": ["tests/test_new_chapter.py"],
     "book/data/": ["tests/test_stored.py"],
     "book/studies/": ["tests/test_stored.py"],
     "rl_lab/widgets/": ["tests/test_widgets.py", "tests/browser"],
