@@ -49,6 +49,7 @@ LONGEST_FIRST = (
     "takeaways",
     "ablation",
     "write_dqn",
+    "debugging",
     "target_network",
     "naive_network",
     "tabular_limits",

@@ -10,8 +10,8 @@ LIBRARY = ROOT / "rl_lab"
 
 # What each module may import from rl_lab: the diagram in CONTRIBUTING.md.
 EXPERIMENTS = ["cartpole", "divergence", "landing", "learning", "seeds", "tabular"]
-CHAPTERS = ["ablation", "cartpole", "lunar_lander", "naive_network", "replay", "tabular_limits"]
-CHAPTERS += ["takeaways", "target_network", "write_dqn"]
+CHAPTERS = ["ablation", "cartpole", "debugging", "lunar_lander", "naive_network", "replay"]
+CHAPTERS += ["tabular_limits", "takeaways", "target_network", "write_dqn"]
 ALLOWED = {
     "utils.common": set(),
     "replay": set(),
@@ -40,6 +40,16 @@ ALLOWED = {
     "exercises.answers": set(),
     "exercises.ablation": {"exercises.answers", "stats"},
     "exercises.cartpole": {"exercises.answers", "losses", "replay"},
+    "exercises.short_dqn": {"networks"},
+    "exercises.short_dqn_tests": set(),
+    "exercises.debugging": {
+        "envs",
+        "exercises.answers",
+        "exercises.short_dqn",
+        "exercises.short_dqn_tests",
+        "multiseed",
+        "utils.common",
+    },
     "exercises.lunar_lander": {"exercises.answers"},
     "exercises.naive_network": {"exercises.answers"},
     "exercises.replay": {"exercises.answers"},
