@@ -1,20 +1,22 @@
-"""CartPole-v1 with several target periods, and with and without replay and the target network.
+"""CartPole-v1 with several target periods; then with and without replay and the target network.
 
 The second study is at equal steps and updates. Without replay the minibatch is the last 64
 transitions in order; without a target network the copy is made after every update. A fifth arm
 adds the Double DQN target. Exploration falls by environment steps, so that every arm explores
-alike.
+alike. The third study asks the same of LunarLander-v3, in its first 150,000 steps.
 """
 
 from pathlib import Path
 
-from rl_lab.settings import CARTPOLE
+from rl_lab.settings import CARTPOLE, LANDER_RECIPE
 from rl_lab.studies import Study, main, run_dqn
 
 DATA = Path(__file__).parents[1] / "data"
 STEPS = 20_000
 AGENT = CARTPOLE | dict(epsilon_min=0.05, epsilon_decay_steps=10_000)
-NO_TARGET = AGENT | {"target_update_freq": 1}
+LANDER_STEPS = 150_000
+LANDER_AGENT = LANDER_RECIPE | dict(epsilon_min=0.05, lr_decay_updates=None)
+NO_TARGET = {"target_update_freq": 1}
 
 
 def _arm(agent: dict, replay: str, **loss) -> dict:
@@ -52,15 +54,42 @@ REPLAY_TARGET = Study(
     run=run_dqn,
     arms={
         "both": _arm(AGENT, "uniform"),
-        "replay only": _arm(NO_TARGET, "uniform"),
+        "replay only": _arm(AGENT | NO_TARGET, "uniform"),
         "target only": _arm(AGENT, "recent"),
-        "neither": _arm(NO_TARGET, "recent"),
+        "neither": _arm(AGENT | NO_TARGET, "recent"),
         "both, double": _arm(AGENT, "uniform", double=True),
     },
     seeds=tuple(range(30)),
     group=10,
 )
 
+
+def _lander_arm(agent: dict, replay: str) -> dict:
+    return dict(
+        env="LunarLander-v3",
+        agent=agent,
+        replay=replay,
+        train=dict(n_episodes=LANDER_STEPS, max_steps=1_000, n_env_steps=LANDER_STEPS),
+        eval_every=10_000,
+        keep_episodes=False,
+    )
+
+
+REPLAY_TARGET_LANDER = Study(
+    name="replay_target_lander",
+    question="Of replay and the target network, which one does DQN need on LunarLander-v3?",
+    run=run_dqn,
+    arms={
+        "both": _lander_arm(LANDER_AGENT, "uniform"),
+        "replay only": _lander_arm(LANDER_AGENT | NO_TARGET, "uniform"),
+        "target only": _lander_arm(LANDER_AGENT, "recent"),
+        "neither": _lander_arm(LANDER_AGENT | NO_TARGET, "recent"),
+    },
+    seeds=tuple(range(10)),
+    group=10,
+)
+
 if __name__ == "__main__":
     main(TARGET_PERIOD, DATA)
     main(REPLAY_TARGET, DATA)
+    main(REPLAY_TARGET_LANDER, DATA)

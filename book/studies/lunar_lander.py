@@ -19,7 +19,7 @@ COMMON = Study(
             eval_every=20_000,
         ),
     },
-    seeds=tuple(range(5)),
+    seeds=tuple(range(10)),
 )
 
 RECIPE = Study(
@@ -35,7 +35,7 @@ RECIPE = Study(
             eval_every=20_000,
         ),
     },
-    seeds=tuple(range(5)),
+    seeds=tuple(range(10)),
     group=5,
 )
 
