@@ -28,7 +28,7 @@ HTML := _build/html
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-fast changed outputs new-chapter report studies handout solutions lab lint format audit \
+.PHONY: help book serve test test-fast changed outputs new-chapter report studies handout solutions slides lab lint format audit \
   notebooks bench mutants proofs linkcheck clean
 .DELETE_ON_ERROR:
 
@@ -73,6 +73,9 @@ handout: $(READY) ## the learners' notebooks: no solutions, no outputs (one: CHA
 
 solutions: $(READY) ## the teacher's key, as sources for nbgrader (one: CHAPTER=replay)
 	$(PY) book/handout.py solutions $(CHAPTER)
+
+slides: $(READY) ## slides of the chapters, under _build/slides, for a lecture without a network (one: CHAPTER=replay)
+	$(PY) book/slides.py $(CHAPTER)
 
 lab: $(READY) ## open the chapters in JupyterLab
 	$(PY) -m jupyterlab --ServerApp.root_dir=book

@@ -14,7 +14,6 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import distribution
 from pathlib import Path
 
 from machines import PREVIEW, pages_address, write_for_machines
@@ -24,10 +23,9 @@ from pybtex.style.formatting.plain import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
 from pybtex.style.sorting.author_year_title import SortingStyle
 from sphinx.util import logging
+from vendored import copy_mathjax
 
 logger = logging.getLogger(__name__)
-
-MATHJAX_PACKAGE = "sphinx-mathjax-offline"
 
 
 def github_url(address: str) -> str | None:
@@ -102,11 +100,7 @@ def finish(app, error) -> None:
 
 def copy_files(app) -> None:
     """Put the installed MathJax where `mathjax_path` says it is, and the films beside the pages."""
-    source = Path(distribution(MATHJAX_PACKAGE).locate_file(f"{MATHJAX_PACKAGE}/static/mathjax"))
-    target = Path(app.outdir, "_static", "mathjax")
-    fonts = Path("output", "chtml", "fonts", "woff-v2")
-    shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
-    shutil.copy(source / "tex-chtml.js", target)
+    copy_mathjax(Path(app.outdir, "_static", "mathjax"))
     films = Path(app.outdir, "book", "films")
     films.mkdir(parents=True, exist_ok=True)
     for film in Path(app.srcdir, "book", "films").glob("*.mp4"):
