@@ -16,7 +16,7 @@ from rl_lab.multiseed import StackedQNetwork, greedy_together
 from rl_lab.utils.common import use_threads
 
 SOURCE = inspect.getsource(short_dqn)
-SEEDS, STEPS = (0, 1, 2), 6_000  # of the runs that show whether a bug of the learner's does harm
+SEEDS, STEPS = (0, 1), 3_000  # of the runs that show whether a bug of the learner's does harm
 HARM = 60  # a return that separates agents with a harmful bug from healthy ones
 
 
@@ -280,8 +280,8 @@ def _require_test(test: Callable, bug: str, name: str) -> None:
     others = [letter for letter in PATIENTS if fails(test, letter)]
     require(
         fails(test, bug),
-        f"`{name}` passes on the healthy program, and on the one with {bug!r} ({_bug(bug).meaning}"
-        + f"), too. It catches {len(others)} of the ten. Which value would differ between the two?",
+        f"`{name}` passes on the healthy program, and on the one with {bug!r} as well. It catches "
+        f"{len(others)} of the ten. Which value would differ between those two programs?",
     )
 
 
@@ -314,7 +314,7 @@ def suite(tests) -> str:
             trouble = trouble or f" {wrong}"
     if len(caught) < len(BUGS):
         missing = "" if trouble else f" Still without a test: {', '.join(set_apart(written))}."
-        raise Wrong(f"{len(caught)} of the ten bugs have a test that finds them.{trouble}{missing}")
+        raise Wrong(f"Bugs with a test that finds them: {len(caught)} of 10.{trouble}{missing}")
     return "ten tests pass on the healthy program, and each fails on the bug that it was made for."
 
 
