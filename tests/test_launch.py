@@ -1,5 +1,7 @@
 """Where a page leads follows where it was built, and Colab's first cell finds the course."""
 
+import base64
+import hashlib
 import http.server
 import importlib
 import json
@@ -21,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "book"))
 
 import course
 import launch
+import live
 from record import set_up_first
 
 ROOT = Path(__file__).parents[1]
@@ -275,3 +278,63 @@ def test_set_up_repeats_what_git_said(colab, tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match=r"git .* fetch(.|\n)*nothing"):
         set_up()
     shutil.rmtree(tmp_path / "dqn-course")
+
+
+# Live code
+
+
+class Npm:
+    """What `npm pack` does, with a package of ours."""
+
+    def __init__(self, content):
+        self.content, self.asked = content, 0
+
+    def __call__(self, command, **options):
+        self.asked += 1
+        if self.content is not None:
+            folder = Path(command[command.index("--pack-destination") + 1])
+            (folder / "thebe-0.9.3.tgz").write_bytes(self.content)
+        return SimpleNamespace(returncode=0 if self.content is not None else 1)
+
+
+@pytest.fixture
+def npm(monkeypatch):
+    """Put an npm in the place of the machine's; called with what it fetches."""
+
+    def install(content):
+        fake = Npm(content)
+        monkeypatch.setattr(live.shutil, "which", lambda name: name)
+        monkeypatch.setattr(live.subprocess, "run", fake)
+        return fake
+
+    return install
+
+
+def test_thebe_is_asked_for_once(tmp_path, monkeypatch, npm):
+    fake = npm(b"a package")
+    sha512 = base64.b64encode(hashlib.sha512(b"a package").digest()).decode()
+    monkeypatch.setattr(live, "SHA512", sha512)
+    first = live.fetch(tmp_path / "cache")
+    assert first.read_bytes() == b"a package" and live.fetch(tmp_path / "cache") == first
+    assert fake.asked == 1
+
+
+def test_another_package_than_the_pinned_one_is_refused(tmp_path, npm):
+    npm(b"something else")
+    with pytest.raises(ValueError, match="SHA-512"):
+        live.fetch(tmp_path)
+    assert not list(tmp_path.iterdir()), "and not kept for the next build"
+
+
+def test_without_npm_or_network_the_public_copy_serves(tmp_path, monkeypatch, npm):
+    npm(None)
+    assert live.fetch(tmp_path) is None
+    monkeypatch.setattr(live.shutil, "which", lambda name: None)
+    assert live.fetch(tmp_path) is None
+
+
+def test_a_chapter_with_a_long_cell_is_not_live(tmp_path):
+    costs = tmp_path / live.COSTS
+    costs.parent.mkdir(parents=True)
+    costs.write_text("chapter,seconds,longest cell,MB\nquick,60,20,1\nslow,30,21,1\n")
+    assert live.quick_chapters(tmp_path) == {"quick"}

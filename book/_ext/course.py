@@ -78,9 +78,11 @@ def follow_repository(app, config) -> None:
 
 
 def drop_idle_scripts(app, pagename, templatename, context, doctree) -> None:
-    """Leave out Thebe, which is off; its scripts also clash with themselves."""
+    """Leave out the scripts of sphinx-thebe, which clash with themselves; see live.py."""
     context["script_files"] = [
-        script for script in context["script_files"] if "thebe" not in str(script).lower()
+        script
+        for script in context["script_files"]
+        if "live.js" in str(script) or "thebe" not in str(script).lower()
     ]
 
 
