@@ -266,12 +266,15 @@ def train_together(  # noqa: C901 - one loop, as `train_dqn` is
         eval_episodes: episodes of each evaluation, on the starts of `evaluate`.
 
     Returns:
-        One `History` per agent; the agents hold their trained weights.
+        One `History` per agent; the agents hold their trained weights. Ctrl-C, or the
+        kernel's stop button, ends the run and returns what there is, with
+        ``interrupted=True`` for every agent that had not finished.
 
     Raises:
         ValueError: if there is not one seed per agent, if a count is below 1, or if the
             agents cannot be stacked.
-        FloatingPointError: if a loss is not finite; it names the agent.
+        FloatingPointError: if a loss is not finite; it names the agent. The histories so
+            far are the exception's attribute ``histories``.
     """
     if len(seeds) != len(agents):
         raise ValueError(f"{len(agents)} agents need as many seeds, got {len(seeds)}")
@@ -287,25 +290,38 @@ def train_together(  # noqa: C901 - one loop, as `train_dqn` is
     stage = [[make() for _ in range(eval_episodes)] for _ in agents] if eval_every else []
     live, env_steps, updates = list(runs), 0, 0
     start = time.perf_counter()
-    while live:
-        actions = stack.select_actions([run.state for run in live])
-        env_steps += 1
-        due = [run.step(action, max_steps) for run, action in zip(live, actions, strict=True)]
-        if all(due):
-            updates += 1
-            for run, loss in zip(live, stack.learn(), strict=True):
-                run.losses.append(loss)
-        if eval_every and env_steps % eval_every == 0:
-            gammas = [run.agent.gamma for run in live]
-            played = greedy_together(stack.online, stage[: len(live)], gammas)
-            for run, episodes in zip(live, played, strict=True):
-                run.history.evaluations.append(Evaluation(env_steps, updates, episodes))
-        for index in reversed(range(len(live))):
-            live[index].close_episode(env_steps, updates)
-            if len(live[index].history.returns) == n_episodes or env_steps == n_env_steps:
-                live[index].history.seconds = time.perf_counter() - start
-                stack.release(index)
-                del live[index]
+    try:
+        while live:
+            actions = stack.select_actions([run.state for run in live])
+            env_steps += 1
+            due = [run.step(action, max_steps) for run, action in zip(live, actions, strict=True)]
+            if all(due):
+                updates += 1
+                for run, loss in zip(live, stack.learn(), strict=True):
+                    run.losses.append(loss)
+            if eval_every and env_steps % eval_every == 0:
+                gammas = [run.agent.gamma for run in live]
+                played = greedy_together(stack.online, stage[: len(live)], gammas)
+                for run, episodes in zip(live, played, strict=True):
+                    run.history.evaluations.append(Evaluation(env_steps, updates, episodes))
+            for index in reversed(range(len(live))):
+                live[index].close_episode(env_steps, updates)
+                if len(live[index].history.returns) == n_episodes or env_steps == n_env_steps:
+                    live[index].history.seconds = time.perf_counter() - start
+                    stack.release(index)
+                    del live[index]
+    except KeyboardInterrupt:
+        for run in live:
+            run.history.interrupted = True
+            run.history.drop_unfinished()
+    except FloatingPointError as error:
+        error.histories = [run.history for run in runs]
+        raise
+    finally:  # whoever is still in the stack gets its weights
+        for run in live:
+            run.history.seconds = time.perf_counter() - start
+        for index in reversed(range(len(stack.agents))):
+            stack.release(index)
     return [run.history for run in runs]
 
 

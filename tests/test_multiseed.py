@@ -158,5 +158,21 @@ def test_a_stack_refuses_what_cannot_learn_together():
 def test_a_loss_that_is_not_finite_names_the_agent():
     stacked = agents((0, 1))
     stacked[1].online.values.bias.data[:] = torch.inf
-    with pytest.raises(FloatingPointError, match=r"agent 1 of the stack .* at update 1;"):
+    with pytest.raises(FloatingPointError, match=r"agent 1 of the stack .* at update 1;") as caught:
         train_together(stacked, make, (0, 1), n_env_steps=50)
+    assert [history.interrupted for history in caught.value.histories] == [False, False]
+
+
+def test_an_interrupted_stack_returns_its_histories_and_weights():
+    stacked, initial = agents((0, 1), obs_dim=1), weights(agents((0,), obs_dim=1)[0].online)
+    clocks = [
+        ClockEnv((2, "terminated")),
+        ClockEnv((30, "terminated"), raise_at=45, error=KeyboardInterrupt),
+    ]
+    envs = iter(clocks)
+    histories = train_together(stacked, lambda: next(envs), (0, 1), n_episodes=10)
+    assert [history.interrupted for history in histories] == [False, True]
+    assert [len(history.returns) for history in histories] == [10, 1]
+    assert histories[1].seconds > histories[0].seconds > 0
+    for agent in stacked:
+        assert agent.n_updates > 0 and not torch.equal(weights(agent.online), initial)
