@@ -9,6 +9,8 @@ import imageio.v3 as iio
 import numpy as np
 from IPython.display import HTML
 
+from rl_lab.utils.stored import checked
+
 MOST_BYTES = 300_000  # of a film that is small enough to travel within a page
 
 
@@ -86,12 +88,14 @@ def show(path: Path | str, description: str, width: int = 480, *, caption: str =
 
     Raises:
         FileNotFoundError: if the film or its poster is missing.
+        ValueError: if one of them is not the file that was stored; the message names it.
     """
     film = Path(path)
     poster = film.with_suffix(".png")
     for file in (film, poster):
         if not file.is_file():
             raise FileNotFoundError(f"no {file}: rl_lab.films.record writes film and poster")
+        checked(file)
     tall, wide = iio.imread(poster).shape[:2]
 
     def data(file: Path, kind: str) -> str:

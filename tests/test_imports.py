@@ -14,6 +14,7 @@ CHAPTERS = ["ablation", "cartpole", "debugging", "lunar_lander", "naive_network"
 CHAPTERS += ["tabular_limits", "takeaways", "target_network", "write_dqn"]
 ALLOWED = {
     "utils.common": set(),
+    "utils.stored": set(),
     "replay": set(),
     "networks": set(),
     "envs": set(),
@@ -22,7 +23,7 @@ ALLOWED = {
     "claims": set(),
     "settings": set(),
     "training": set(),
-    "films": set(),
+    "films": {"utils.stored"},
     "agents.tabular": set(),
     "losses": {"replay"},
     "gradients": {"losses", "networks", "replay"},
@@ -66,7 +67,7 @@ ALLOWED = {
     },
     "exercises.review": {"exercises.answers", *(f"exercises.{name}" for name in CHAPTERS)},
     "widgets.live": set(),
-    "widgets.static": set(),
+    "widgets.static": {"utils.stored"},
     "widgets.base": {"widgets.static"},
 } | {f"widgets.{name}": {"widgets.base"} for name in EXPERIMENTS}
 # Packages that only one module needs.

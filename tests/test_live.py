@@ -13,6 +13,7 @@ from rl_lab.agents.dqn import DQNAgent
 from rl_lab.envs import make_env
 from rl_lab.settings import CARTPOLE_RECIPE, LANDER_RECIPE
 from rl_lab.training import EVALUATION_SEED
+from rl_lab.utils.stored import checked
 from rl_lab.widgets.live import Live
 
 BOOK = Path(__file__).parents[1] / "book"
@@ -85,6 +86,7 @@ def test_a_film_from_another_start_is_made_without_a_display(
         EVALUATION_SEED=EVALUATION_SEED,
         LANDER_RECIPE=LANDER_RECIPE,
         learner=DQNAgent(4, 2, **CARTPOLE_RECIPE, device="cpu", seed=1),
+        checked=checked,
         load_file=load_file,
         make_env=make_env,
         show=films.show,

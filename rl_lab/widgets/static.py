@@ -12,6 +12,8 @@ import json
 import re
 from pathlib import Path
 
+from rl_lab.utils.stored import checked
+
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "book" / "data"  # in a checkout
 ASSET_KINDS = (".safetensors", ".json", ".csv")
@@ -66,12 +68,13 @@ def asset_path(name: str) -> Path:
 
     Raises:
         FileNotFoundError: if it is in none of these folders.
+        ValueError: if it is damaged.
     """
     folders = (DATA, Path("data"), Path("book", "data"))
     for folder in folders:
         for kind in ASSET_KINDS:
             if (path := folder / f"{name}{kind}").is_file():
-                return path
+                return checked(path)
     raise FileNotFoundError(
         f"no {name}{{{','.join(ASSET_KINDS)}}} in {', '.join(map(str, folders))}: run in a "
         "checkout of the course, or put its folder book/data beside the notebook"
