@@ -349,6 +349,13 @@ MUTANTS = [
     Mutant(
         "all arms in one block", STACK, "return agent.lr, agent.lr_decay_updates", "return None"
     ),
+    Mutant(
+        "an interrupted stack keeps its weights",
+        STACK,
+        "for index in reversed(range(len(stack.agents))):",
+        "for index in ():",
+    ),
+    Mutant("an interrupt goes unsaid", STACK, "run.history.interrupted = True", "pass"),
     Mutant("stack seeds every episode", STACK, "self._begin(None)", "self._begin(0)"),
     Mutant("same starts side by side", STACK, "e.reset(seed=seed + i)", "e.reset(seed=seed)"),
     # studies

@@ -164,7 +164,7 @@ def test_a_loss_that_is_not_finite_names_the_agent():
 
 
 def test_an_interrupted_stack_returns_its_histories_and_weights():
-    stacked, initial = agents((0, 1), obs_dim=1), weights(agents((0,), obs_dim=1)[0].online)
+    stacked, untrained = agents((0, 1), obs_dim=1), agents((0, 1), obs_dim=1)
     clocks = [
         ClockEnv((2, "terminated")),
         ClockEnv((30, "terminated"), raise_at=45, error=KeyboardInterrupt),
@@ -174,5 +174,6 @@ def test_an_interrupted_stack_returns_its_histories_and_weights():
     assert [history.interrupted for history in histories] == [False, True]
     assert [len(history.returns) for history in histories] == [10, 1]
     assert histories[1].seconds > histories[0].seconds > 0
-    for agent in stacked:
-        assert agent.n_updates > 0 and not torch.equal(weights(agent.online), initial)
+    for agent, before in zip(stacked, untrained, strict=True):
+        assert agent.n_updates > 0
+        assert not torch.equal(weights(agent.online), weights(before.online))
