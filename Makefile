@@ -15,6 +15,7 @@ REQUIREMENTS ?= requirements.txt
 VENV := .venv
 BENCH := .venv-bench
 TOOLS := .venv-tools
+GRADING := .venv-grading
 ifeq ($(OS),Windows_NT)
 BIN := Scripts
 else
@@ -29,7 +30,7 @@ export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help book serve test test-fast changed outputs new-chapter report studies handout solutions slides lab lint format audit \
-  notebooks bench mutants proofs linkcheck clean
+  notebooks bench mutants proofs grading linkcheck clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets (also: a bare `make`)
@@ -94,12 +95,15 @@ audit: $(TOOLS)/ready ## known holes in the pinned packages, and what the workfl
 	$(TOOLS)/$(BIN)/actionlint -ignore 'property "workflow_(repository|sha)" is not defined'
 	$(TOOLS)/$(BIN)/zizmor --offline .
 
-# Whatever the other repository sets for pytest stays out of it.
+# Whatever the other repository sets for pytest stays out of it. The shell gets both names from the
+# environment, where a quotation mark in one of them is a character like any other.
+notebooks: export FOLDER := $(value FOLDER)
+notebooks: export NOTEBOOKS := $(value NOTEBOOKS)
 notebooks: $(READY) ## check notebooks that live elsewhere: FOLDER=path, and in it NOTEBOOKS=week3
-	$(if $(FOLDER),,$(error which notebooks? make notebooks FOLDER=path))
-	PYTHONPATH=book $(PY) -m pytest --nbval -p conftest --noconftest --rootdir "$(FOLDER)" \
+	$(if $(value FOLDER),,$(error which notebooks? make notebooks FOLDER=path))
+	PYTHONPATH=book $(PY) -m pytest --nbval -p conftest --noconftest --rootdir "$$FOLDER" \
 	  -c pyproject.toml -o python_files= -p no:cacheprovider -n 2 --dist loadfile \
-	  "$(FOLDER)/$(NOTEBOOKS)"
+	  "$$FOLDER/$$NOTEBOOKS"
 
 bench: $(BENCH)/ready ## time the training core against Stable-Baselines3 and JAX
 	$(BENCH)/$(BIN)/python tests/bench.py
@@ -111,11 +115,14 @@ proofs: $(READY) ## prove Binder and Colab in environments of their own (one: CH
 	$(PY) tests/launch/colab.py $(CHAPTER)
 	$(PY) tests/launch/binder.py $(CHAPTER)
 
+grading: $(READY) $(GRADING)/ready ## prove the keys: nbgrader grades right, wrong and empty answers (of one: CHAPTER=replay)
+	$(PY) tests/launch/grading.py $(GRADING)/$(BIN)/nbgrader $(CHAPTER)
+
 linkcheck: book ## look for broken links and anchors inside the site
 	$(PY) tests/links.py $(HTML)
 
 clean: ## remove what was built (.venv stays)
-	rm -rf _build $(BENCH) $(TOOLS) .pytest_cache .ruff_cache .hypothesis *.egg-info build
+	rm -rf _build $(BENCH) $(TOOLS) $(GRADING) .pytest_cache .ruff_cache .hypothesis *.egg-info build
 	find book rl_lab tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A finished environment holds the file `ready`. One that was interrupted does not, and is
@@ -143,4 +150,11 @@ $(BENCH)/ready: requirements.txt
 $(TOOLS)/ready: .github/requirements.txt
 	$(PYTHON) -m venv --clear $(TOOLS)
 	$(TOOLS)/$(BIN)/python -m pip install --disable-pip-version-check -qq -r $<
+	@touch $@
+
+# nbgrader, with the course's version of each package that both need; pip wants no extras there.
+$(GRADING)/ready: tests/launch/requirements.txt requirements.txt
+	$(PYTHON) -m venv --clear $(GRADING)
+	sed 's/\[.*\]//' requirements.txt > $(GRADING)/versions.txt
+	$(GRADING)/$(BIN)/python -m pip install --disable-pip-version-check -qq -r $< -c $(GRADING)/versions.txt
 	@touch $@

@@ -1,5 +1,6 @@
 """What continuous integration does, read from its files; the parts that run here are run."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -111,10 +112,51 @@ def test_the_page_for_instructors_calls_the_workflow_in_five_lines():
         assert name in inputs
 
 
+def test_nothing_is_pasted_into_a_shell():
+    commands = [s["run"] for job in jobs().values() for s in steps(job) if "run" in s]
+    assert not [command for command in commands if "${{" in command]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_the_course_is_found_and_each_job_has_an_artifact_of_its_own(tmp_path):
+    (first, *_) = steps(WORKFLOWS["notebooks"]["jobs"]["nbval"])
+
+    def run(**known):
+        output = tmp_path / "output"
+        output.write_text("")
+        env = dict.fromkeys(first["env"], "") | {"GITHUB_OUTPUT": str(output)} | known
+        done = subprocess.run(
+            ["bash", "-e", "-c", first["run"]],
+            env=os.environ | env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, output.read_text()
+
+    for known in ({}, {"COURSE": "owner/course"}, {"COMMIT": "0123abc"}):
+        code, said, _ = run(**known)
+        assert code == 1 and said.startswith("::error::") and "make notebooks" in said
+    known = dict(COURSE="owner/course", COMMIT="0123abc", NOTEBOOKS="week 3/a*", PYTHON="3.13")
+    written = [run(**known) for _ in range(3)]
+    assert [code for code, _, _ in written] == [0, 0, 0]
+    names = {text.strip() for _, _, text in written}
+    assert len(names) == 3
+    assert all(re.fullmatch(r"artifact=report-week-3-a--3\.13-[0-9a-f]{8}", n) for n in names)
+    assert first["id"] == "course"
+    (upload,) = [s for s in steps(WORKFLOWS["notebooks"]["jobs"]["nbval"]) if "if" in s]
+    assert upload["with"]["name"] == "${{ steps.course.outputs.artifact }}"
+
+
+def test_forks_are_told_to_let_tags_publish():
+    text = (FOLDER / "pages.yml").read_text()
+    assert "Environments, github-pages" in text and "tags `v*`" in text
+
+
 @pytest.fixture
 def theirs(tmp_path):
     """Another repository, with a space in its path, a conftest and a test of its own."""
-    folder = tmp_path / "their course"
+    folder = tmp_path / 'their "course" $(true)'
     folder.mkdir()
     (folder / "conftest.py").write_text("raise RuntimeError('theirs')")
     (folder / "test_theirs.py").write_text("def test_theirs():\n    assert False")
@@ -131,10 +173,10 @@ def theirs(tmp_path):
 def test_notebooks_of_another_repository_are_checked(theirs, stored, code):
     path = theirs / "week 1.ipynb"
     path.write_text(path.read_text().replace('"2"', f'"{stored}"'))
-    command = ["make", "-o", ".venv/ready", f"PY={sys.executable}", "notebooks"]
     done = subprocess.run(
-        [*command, f"FOLDER={theirs}", "NOTEBOOKS=week 1.ipynb"],
+        ["make", "-o", ".venv/ready", f"PY={sys.executable}", "notebooks"],
         cwd=ROOT,
+        env=os.environ | {"FOLDER": str(theirs), "NOTEBOOKS": "week 1.ipynb"},
         capture_output=True,
         text=True,
         check=False,
