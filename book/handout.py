@@ -95,9 +95,20 @@ def cleared(notebook):
     return notebook
 
 
-def main(kind: str, names: list[str]) -> None:
+def is_wanted(kind: str, notebook) -> bool:
+    """Whether a chapter has something to hand out, or something that nbgrader can grade."""
+    if kind == "handout" and any("{exercise-start}" in cell.source for cell in notebook.cells):
+        return True
+    return any(map(grade_id, notebook.cells))
+
+
+def main(kind: str, names: list[str], build: Path = BUILD) -> None:
     """Write the chapters that have exercises to ``_build/KIND``."""
-    folder = BUILD / kind
+    chapters = [BOOK / f"{name}.ipynb" for name in names] or sorted(BOOK.glob("*.ipynb"))
+    if missing := [path.stem for path in chapters if not path.is_file()]:
+        known = ", ".join(sorted(path.stem for path in BOOK.glob("*.ipynb")))
+        sys.exit(f"no such chapter: {', '.join(missing)}; there are {known}")
+    folder = build / kind
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("data", "films"):
         shutil.copytree(
@@ -106,16 +117,15 @@ def main(kind: str, names: list[str]) -> None:
             dirs_exist_ok=True,
             ignore=shutil.ignore_patterns(".*"),
         )
-    chapters = [BOOK / f"{name}.ipynb" for name in names] or sorted(BOOK.glob("*.ipynb"))
-    if missing := [path.name for path in chapters if not path.is_file()]:
-        sys.exit(f"no such chapter: {', '.join(missing)}")
     written = 0
     for path in chapters:
         notebook = nbformat.read(path, as_version=4)
-        if any(map(grade_id, notebook.cells)):
+        if is_wanted(kind, notebook):
             made = {"handout": handout, "solutions": key}[kind](notebook)
             nbformat.write(made, folder / path.name)
             written += 1
+        elif names:
+            sys.exit(f"{path.stem} has no cells that nbgrader can grade; replay.ipynb shows how")
     print(f"{folder}: {written} chapters")
 
 
