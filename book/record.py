@@ -185,8 +185,10 @@ def record(path: Path) -> str:
         raise RuntimeError(f"{path.name}: code cells {noisy} wrote to standard error")
     tidy(notebook)
     after = nbformat.writes(notebook) + "\n"
-    if after != before:
-        path.write_text(after, encoding="utf-8", newline="\n")
+    if after != before:  # whole or not at all: a full disk must not cost the chapter
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(after, encoding="utf-8", newline="\n")
+        unfinished.replace(path)
     change = "unchanged" if after == before else "changed"
     return f"{path.stem:<16} {seconds:6.1f} s  {peak.bytes / 2**20:6.0f} MB  {change}"
 

@@ -290,7 +290,7 @@ def run_study(
                         f"a worker runs {part['machine']['versions']}, this machine {versions}; "
                         f"install the same requirements.txt there"
                     )
-                _write(runs[arm, group], json.dumps(part))
+                _write({runs[arm, group]: json.dumps(part)})
     return _join(study, runs, Path(data))
 
 
@@ -333,11 +333,22 @@ def _run_part(
     return arm, group, part
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    unfinished.write_text(text)
-    os.replace(unfinished, path)
+def _write(texts: Mapping[Path, str]) -> None:
+    """Write files whole, and all of them or none: where the disk is full, the old ones stay."""
+    unfinished = {path: path.with_suffix(f".{os.getpid()}.tmp") for path in texts}
+    try:
+        for path, text in texts.items():
+            unfinished[path].write_text(text, encoding="utf-8")
+    except OSError as error:
+        for file in unfinished.values():
+            file.unlink(missing_ok=True)
+        error.add_note(
+            "What was stored before is untouched, and finished parts are kept: make room, or make "
+            "the folder writable, and run the study again; it goes on from there."
+        )
+        raise
+    for path, file in unfinished.items():
+        os.replace(file, path)
 
 
 def _join(study: Study, runs: Mapping[tuple[str, tuple], Path], data: Path) -> Result:
@@ -362,14 +373,18 @@ def _join(study: Study, runs: Mapping[tuple[str, tuple], Path], data: Path) -> R
         "versions": parts[0]["machine"]["versions"],
         "processor": " and ".join(sorted({part["machine"]["processor"] for part in parts})),
     }
-    for name, tables in frames.items():
-        text = pd.concat(tables).to_csv(index=False, float_format="%.7g")
-        _write(data / f"{study.name}.{name}.csv", text)
+    texts = {
+        f"{study.name}.{name}.csv": pd.concat(frames[name]).to_csv(
+            index=False, float_format="%.7g", lineterminator="\n"
+        )
+        for name in sorted(frames)
+    }
+    manifest["sha256"] = {name: _digest(text.encode()) for name, text in texts.items()}
+    texts[f"{study.name}.json"] = json.dumps(manifest, indent=1) + "\n"
+    _write({data / name: text for name, text in texts.items()})
     for table in data.glob(f"{study.name}.*.csv"):
-        if table.name.split(".")[-2] not in frames:
+        if table.name not in texts:
             table.unlink()  # of a run that returned more
-    manifest["sha256"] = _checksums(data / study.name)
-    _write(data / f"{study.name}.json", json.dumps(manifest, indent=1) + "\n")
     return load_study(data / study.name)
 
 
@@ -382,7 +397,7 @@ def seal(path: Path | str) -> None:
     manifest = path.with_name(path.name + ".json")
     content = _read_manifest(manifest)
     content["sha256"] = _checksums(path)
-    _write(manifest, json.dumps(content, indent=1) + "\n")
+    _write({manifest: json.dumps(content, indent=1) + "\n"})
 
 
 def _checksums(path: Path) -> dict[str, str]:
@@ -393,7 +408,11 @@ def _checksums(path: Path) -> dict[str, str]:
 
 def _checksum(path: Path) -> str:
     """SHA-256 of a text file, whatever the ends of lines are that git writes here."""
-    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+    return _digest(path.read_bytes())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
 
 def _read_manifest(path: Path) -> dict:
