@@ -363,8 +363,8 @@ MUTANTS = [
     Mutant(
         "parts are torn",
         STUDIES,
-        'unfinished = path.with_suffix(f".{os.getpid()}.tmp")',
-        "unfinished = path",
+        'unfinished = {path: path.with_suffix(f".{os.getpid()}.tmp") for path in texts}',
+        "unfinished = {path: path for path in texts}",
     ),
     Mutant("hash without the seeds", STUDIES, '            "seeds": self.seeds,\n', ""),
     Mutant(

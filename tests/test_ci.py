@@ -184,3 +184,22 @@ def test_notebooks_of_another_repository_are_checked(theirs, stored, code):
     assert done.returncode == code, done.stdout + done.stderr
     assert ("1 passed" in done.stdout) == (code == 0)
     assert (theirs / "_build/report/index.html").is_file() == (code != 0)
+
+
+def test_every_target_that_make_explains_is_in_the_readme():
+    """A bare `make` lists these, and so does the table of commands."""
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.M))
+    table = (ROOT / "README.md").read_text().partition("## All targets")[2].partition("\n## ")[0]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `make")]
+    told = {name for row in rows for name in re.findall(r"`make ([a-z-]+)", row)}
+    assert len(targets) > 20
+    assert "| `make` | list the targets |" in table
+    assert told == targets - {"help"}
+
+
+@NEEDS_MAKE
+def test_a_bare_make_explains_itself():
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    said = re.findall(r"^make ([a-z-]+) +\S", done.stdout, re.M)
+    phony = (ROOT / "Makefile").read_text().partition(".PHONY: ")[2].partition("\n.DEL")[0]
+    assert sorted(said) == sorted(phony.replace("\\\n", " ").split())
