@@ -128,15 +128,16 @@ def test_a_definition_holds_the_defaults_too():
     assert study.definition["arms"]["shifted"] == {"scale": 1, "shift": 2}
 
 
-def test_a_part_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt("stopped")])
+def test_a_part_is_written_whole_or_not_at_all(tmp_path, monkeypatch, error):
     def torn(path, text, **_):
         with path.open("w") as file:
             file.write(text[: len(text) // 2])
-        raise OSError("disk full")
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", torn)
-        with pytest.raises(OSError, match="disk full"):
+        with pytest.raises(type(error), match=str(error)):
             run(toy_study(), tmp_path)
     assert not list((tmp_path / ".parts").rglob("*.json"))
     CALLS.clear()
