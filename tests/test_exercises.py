@@ -9,7 +9,9 @@ import torch
 
 from rl_lab.agents.tabular import QLearningAgent
 from rl_lab.exercises.answers import EXERCISES, Wrong, expect, number
+from rl_lab.exercises.debugging import PATIENTS
 from rl_lab.exercises.review import Verdict, review
+from rl_lab.exercises.short_dqn_tests import TESTS
 
 BOOK = Path(__file__).parents[1] / "book"
 CHAPTERS = sorted({name.partition(".")[0] for name in EXERCISES})
@@ -17,6 +19,7 @@ CHAPTERS = sorted({name.partition(".")[0] for name in EXERCISES})
 NEEDS = {
     "naive_network.sampled": ["EPSILON, ALPHA ="],
     "naive_network.adam": ["EPSILON, ALPHA =", "def mean_update", "uniform ="],
+    "debugging.suite": ["def test_mask"],
     "replay.alias": ["class TinyRing"],
     "takeaways.coins": ["def first_find", "SEEDS ="],
     "takeaways.clip": ["def clipped"],
@@ -24,13 +27,13 @@ NEEDS = {
 }
 # These need a chapter's whole run: nbval executes their solutions, and no test here does.
 WHOLE_CHAPTER = {"tabular_limits.bins", "lunar_lander.limit"}
-SLOW = {"replay.clock", "write_dqn.train"}
+SLOW = {"replay.clock", "write_dqn.train", "debugging.eleventh"}
 NAMES = [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in EXERCISES]
 
 
 def is_slow(name, case):
     """Whether a wrong answer is heard after a training run only."""
-    return name == "replay.clock" or case[1] == "greedy agent returns"
+    return name == "replay.clock" or case[1] in {"greedy agent returns", "Find one that does harm"}
 
 
 def cells(chapter):
@@ -303,6 +306,21 @@ def same_weights(agent):
     return not all(torch.equal(a, b) for a, b in pairs)
 
 
+def asserting(expected, done=1.0, gamma=0.5):
+    def test_target(dqn):
+        best = torch.tensor([[4.0, 4.0], [8.0, 8.0]])
+        batch = (None, None, torch.ones(2), None, torch.tensor([0.0, done]))
+        y = dqn.targets(lambda states: best, lambda states: best, batch, gamma)
+        assert y.tolist() == expected
+
+    return test_target
+
+
+def answering(dqn):
+    return dqn.Agent().epsilon == 1
+
+
+NAMED = list(PATIENTS.values())
 SIZES = {2: 5.7, 4: 4.8, 6: 4.5, 8: 4.7, 10: 4.8, 16: 7.1}
 COUNT = (4e8, 3.2, 69_124)
 WRONG = {
@@ -411,6 +429,52 @@ WRONG = {
         ((unmasked(in_place),), "in place"),
         ((unmasked(lambda b: b._replace(dones=torch.ones(2))),), "mid-episode"),
         ((lambda *args: unmasked(in_place)(*args)[0],), "losses and TD errors"),
+    ],
+    "debugging.by_hand": [
+        ((11.89, 19.445, 3.245, 99.343), "the loss is the mean"),
+        ((19.445, 5.945, 3.245, 99.343), "Nothing follows"),
+        ((5.945, 5.0, 3.245, 99.343), "neither does"),
+        ((5.945, 19.445, 6.49, 99.343), "to divide by"),
+        ((5.945, 19.445, 3.245, 100), "has an end"),
+        ((5.945, 19.445, 3.245, 98.35), "first reward"),
+        ((5.945, 19.445, 3.245, 500), "undiscounted"),
+    ],
+    "debugging.diagnosis": [
+        ((dict(PATIENTS) | {"B": "slow clock", "C": "limit is end"},), "8 of the ten are right"),
+        ((dict.fromkeys(PATIENTS, "no mask"),), "1 of the ten are right (G)"),
+        ((dict.fromkeys(PATIENTS, "no mask"),), "You named 'no mask' for A and B"),
+        (({"A": "online target"},), "the others have no name yet"),
+        (({"A": "a bad seed"},), "the suspects are no mask"),
+        (({"K": "no mask"},), "from A to J"),
+        ((NAMED,), "dictionary"),
+    ],
+    "debugging.mask_test": [
+        ((lambda dqn: None,), "passes on the healthy program, and on the one with 'no mask'"),
+        ((asserting([3.0, 5.0]),), "false alarm"),
+        ((asserting([3.0, 5.0], done=0.0),), "as well. It catches 0 of the ten"),
+        ((answering,), "speaks by `assert`"),
+        ((TESTS["limit is end"],), "as well. It catches 1 of the ten"),
+        ((lambda dqn: dqn.target,), "AttributeError"),
+        ((lambda: None,), "TypeError"),
+    ],
+    "debugging.suite": [
+        (({"no mask": TESTS["no mask"]},), "Still without a test: limit is end"),
+        ((dict.fromkeys(TESTS, TESTS["no mask"]),), "`tests['limit is end']` passes"),
+        ((TESTS | {"late state": asserting([3.0, 5.0])},), "9 of 10. `tests['late state']` fails"),
+        ((TESTS | {"late state": None},), "Still without a test: late state"),
+        ((TESTS | {"a bad seed": print},), "no suspect"),
+        ((TESTS | {"no mask": "assert"},), "should be a function"),
+        ((list(TESTS.values()),), "dictionary"),
+    ],
+    "debugging.eleventh": [
+        (("gamma * (1 - dones)", "gamma"), "The test for 'no mask' fails"),
+        (("        state = next_state\n", ""), "The test for 'late state' fails"),
+        (("lr=1e-3", "lr=5e-4"), "Find one that does harm"),
+        (("lr=1e-3", "lr=1e-3"), "is the healthy line itself"),
+        (("slot", "slots"), "in one place only"),
+        (("lr=2e-3", "lr=1"), "occurs 0 times"),
+        (("lr=1e-3", "lr="), "Python does not read it"),
+        (("self.rng.integers(n", "self.generator.integers(n"), "stopped with AttributeError"),
     ],
     "lunar_lander.return": [
         ((210 + 28.8 + 100, 81.2), "not earned"),

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from rl_lab.exercises import (
     ablation,
     cartpole,
+    debugging,
     lunar_lander,
     naive_network,
     replay,
@@ -22,6 +23,7 @@ CHAPTERS = (  # each registers its exercises in EXERCISES
     target_network,
     cartpole,
     write_dqn,
+    debugging,
     lunar_lander,
     ablation,
     takeaways,
