@@ -564,11 +564,14 @@ class Deck:
     def exercise(self, mark: str) -> None:
         """An exercise begins or ends, or its solution does."""
         if mark == "exercise-start":
+            self.section = self.title
             self.turn("Exercise")
+        elif mark == "exercise-end":
+            self.turn(self.section)
         elif mark == "solution-start":
             self.solution = ["**Solution.**"]
         elif mark == "solution-end":
-            self.note("\n\n".join(self.solution))
+            self.slides[-1].notes.append(self.words.plain_roles("\n\n".join(self.solution)))
             self.solution = None
 
     def worked(self, block: Block) -> None:
@@ -723,7 +726,11 @@ class Deck:
 
 
 def enlarge(slide: Slide) -> None:
-    """Set code, tables and what was printed in larger type where the slide has room for it."""
+    """Set code, tables and what was printed, or a slide of words, in larger type if it has room."""
+    words = [item for item in slide.items if item.cell.metadata.kind in {"prose", "choice"}]
+    if len(words) == len(slide.items) and slide.room > 0.6 * sum(item.height for item in words):
+        for item in words:
+            item.cell.metadata.kind += " large"
     small = [item for item in slide.items if item.cell.metadata.kind in {"code", "output"}]
     longest = max((len(line) for item in small for line in text_lines(item.cell)), default=0)
     if longest <= 78 and slide.room > 0.3 * sum(item.height for item in small):
