@@ -408,7 +408,7 @@ def printed(text: str) -> Iterator[Item]:
                     rows_of(said, 96) * 30 + 8,
                 )
         else:
-            shown = "\n".join(lines)
+            shown = "\n".join(cut(lines))
             output = new_output("stream", name="stdout", text=shown)
             yield output_item(output, rows_of(shown, 100) * 24.5 + 14)
 
@@ -437,6 +437,8 @@ def html_items(text: str) -> Iterator[Item]:
         caption = re.search(r"<figcaption>(.*?)</figcaption>", text, re.S)
         height = min(tall, 400) + (rows_of(caption[1], 100) * 27 + 20 if caption else 0)
         yield output_item(display({"text/html": text}), height + 12)
+    elif text.count("<tr") > LISTING:
+        yield text_item("A table that is too long for a slide is in the chapter.", "aside")
     elif "<table" in text:
         text = re.sub(r"<style.*?</style>", "", text, flags=re.S)
         rows = text.count("<tr")
@@ -470,8 +472,12 @@ def abridged(listing: str) -> str:
     """A listing of the library without the docstring, and no longer than a slide."""
     if listing.count("\n") >= LISTING:
         listing = re.sub(r'\n *r?"""(?:.*?)"""', "", listing, count=1, flags=re.S)
-    lines = listing.split("\n")
-    return "\n".join(lines if len(lines) <= LISTING else [*lines[:LISTING], "# and so on"])
+    return "\n".join(cut(listing.split("\n")))
+
+
+def cut(lines: list[str]) -> list[str]:
+    """No more lines than a slide can hold; the chapter has the others."""
+    return lines if len(lines) <= LISTING else [*lines[:LISTING], "... and so on"]
 
 
 def table_items(text: str, room: float) -> Iterator[Item]:

@@ -17,6 +17,7 @@ from slides import (
     blocks,
     chapter_names,
     export,
+    html_items,
     learn_words,
     list_items,
     main,
@@ -102,6 +103,13 @@ def test_roles_are_understood_or_refused():
 def test_checks_become_a_list_and_other_lines_stay():
     kinds = [item.cell.metadata.kind for item in printed("a 1\nb 2\nChecked: So.\nChecked: Too.")]
     assert kinds == ["output", "checked", "checked"]
+
+
+def test_what_is_too_long_for_a_slide_is_cut_or_left_out():
+    (item,) = printed("\n".join(map(str, range(99))))
+    assert item.height < ROOM and item.cell.outputs[0].text.endswith("19\n... and so on")
+    (item,) = html_items(f"<table>{99 * '<tr><td>1</td></tr>'}</table>")
+    assert item.height < ROOM and "is in the chapter" in item.cell.source
 
 
 def test_items_of_a_list_keep_their_marks():
