@@ -491,7 +491,7 @@ def table_items(text: str, room: float) -> Iterator[Item]:
 
     piece, used = [], tall(head)
     for row in rows:
-        if piece and used + tall(row) > room - 60:
+        if piece and used + tall(row) > room - 12:
             yield Item(markdown("\n".join([head, rule, *piece]), "table"), used + 12)
             piece, used = [], tall(head)
         piece.append(row)
