@@ -3,7 +3,7 @@
 The second study is at equal steps and updates. Without replay the minibatch is the last 64
 transitions in order; without a target network the copy is made after every update. A fifth arm
 adds the Double DQN target. Exploration falls by environment steps, so that every arm explores
-alike. The third study asks the same of LunarLander-v3, in its first 150,000 steps.
+alike. The third study asks the same of LunarLander-v3, in its first 100,000 steps.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from rl_lab.studies import Study, main, run_dqn
 DATA = Path(__file__).parents[1] / "data"
 STEPS = 20_000
 AGENT = CARTPOLE | dict(epsilon_min=0.05, epsilon_decay_steps=10_000)
-LANDER_STEPS = 150_000
+LANDER_STEPS = 100_000
 LANDER_AGENT = LANDER_RECIPE | dict(epsilon_min=0.05, lr_decay_updates=None)
 NO_TARGET = {"target_update_freq": 1}
 
