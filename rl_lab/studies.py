@@ -199,6 +199,9 @@ def train_and_play(
 
     Returns:
         The history of each agent, and its last greedy episodes.
+
+    Raises:
+        KeyboardInterrupt: if a training was stopped.
     """
     if len(agents) == 1:
         histories = [
@@ -206,6 +209,8 @@ def train_and_play(
         ]
     else:
         histories = train_together(agents, make, seeds, **schedule)
+    if any(history.interrupted for history in histories):
+        raise KeyboardInterrupt  # a run that was cut short is no result
     stage = [[make() for _ in range(final_episodes)] for _ in agents]
     networks = StackedQNetwork([a.online for a in agents])
     return histories, greedy_together(networks, stage, [a.gamma for a in agents])

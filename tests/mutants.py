@@ -355,6 +355,12 @@ MUTANTS = [
         "for index in reversed(range(len(stack.agents))):",
         "for index in ():",
     ),
+    Mutant(
+        "a stopped run is a result",
+        STUDIES,
+        "if any(history.interrupted for history in histories):",
+        "if False:",
+    ),
     Mutant("an interrupt goes unsaid", STACK, "run.history.interrupted = True", "pass"),
     Mutant("stack seeds every episode", STACK, "self._begin(None)", "self._begin(0)"),
     Mutant("same starts side by side", STACK, "e.reset(seed=seed + i)", "e.reset(seed=seed)"),

@@ -4,11 +4,13 @@ import json
 import re
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pandas as pd
 import pytest
 
 from rl_lab import studies
+from rl_lab.envs import make_env
 from rl_lab.studies import Study, curves, load_study, run_dqn, run_study
 
 CALLS = []
@@ -221,6 +223,23 @@ def test_run_dqn_tells_what_happened(seeds):
         assert seed in names
         assert episodes["return"].tolist() == np.diff([0, *episodes.env_steps]).tolist()
         np.testing.assert_allclose(episodes.epsilon, np.round(0.995 ** np.arange(len(episodes)), 4))
+
+
+@pytest.mark.parametrize("group", [1, 2], ids=["one", "stack"])
+def test_a_training_that_was_stopped_is_no_result(tmp_path, monkeypatch, group):
+    steps = iter(range(1_000))
+
+    class Stopped(gym.Wrapper):
+        def step(self, action):
+            if next(steps) == 75:
+                raise KeyboardInterrupt
+            return super().step(action)
+
+    monkeypatch.setattr(studies, "make_env", lambda name: Stopped(make_env(name)))
+    study = Study("short", "?", run_dqn, {"arm": SHORT}, seeds=(0, 1), group=group)
+    with pytest.raises(KeyboardInterrupt):
+        run(study, tmp_path)
+    assert stored(tmp_path) == {} and not list(tmp_path.rglob("*-*.json"))
 
 
 def test_run_dqn_uses_the_store_and_the_loss_it_is_told_to():
