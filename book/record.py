@@ -187,7 +187,11 @@ def record(path: Path) -> str:
     after = nbformat.writes(notebook) + "\n"
     if after != before:  # whole or not at all: a full disk must not cost the chapter
         unfinished = path.with_suffix(".tmp")
-        unfinished.write_text(after, encoding="utf-8", newline="\n")
+        try:
+            unfinished.write_text(after, encoding="utf-8", newline="\n")
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
         unfinished.replace(path)
     change = "unchanged" if after == before else "changed"
     return f"{path.stem:<16} {seconds:6.1f} s  {peak.bytes / 2**20:6.0f} MB  {change}"

@@ -317,13 +317,15 @@ def test_thebe_is_asked_for_once(tmp_path, monkeypatch, npm):
     first = live.fetch(tmp_path / "cache")
     assert first.read_bytes() == b"a package" and live.fetch(tmp_path / "cache") == first
     assert fake.asked == 1
+    first.write_bytes(b"half")  # an interrupted copy
+    assert live.fetch(tmp_path / "cache").read_bytes() == b"a package"
 
 
 def test_another_package_than_the_pinned_one_is_refused(tmp_path, npm):
     npm(b"something else")
     with pytest.raises(ValueError, match="SHA-512"):
         live.fetch(tmp_path)
-    assert not list(tmp_path.iterdir()), "and not kept for the next build"
+    assert not list(tmp_path.iterdir()), "and nothing is kept for the next build"
 
 
 def test_without_npm_or_network_the_public_copy_serves(tmp_path, monkeypatch, npm):

@@ -11,29 +11,34 @@ import base64
 import csv
 import hashlib
 import json
+import os
 import shutil
 import subprocess
+import sys
 import tarfile
+import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from launch import is_chapter
-from sphinx.util import logging
-
-logger = logging.getLogger(__name__)
 
 THEBE = "thebe@0.9.3"
 SHA512 = "Rb/7kVhtlffXra3kIe7OuIGE7awsm2/fGWxw21DiNfnWLnUQiDl9AWqYdshPwZPG/5DzLpsJRPix2xtCPtJmQQ=="
 PUBLIC = f"https://cdn.jsdelivr.net/npm/{THEBE}/lib"
+# Of its first two files; what they fetch besides is not compared.
+SUMS = {
+    "index.js": "sha384-jD7u+icBMbuPUkzq2VCHol9Rd0VnPVjvTI8ZHQsQEZdbmH9gWMdD732B8Dli6Gej",
+    "thebe.css": "sha384-/vmFaeKYqpCY10Pw3YHyNKd5UHb+SJbi1QVnaw8LLfVuYiT2noJEJ1uWmvwwRSRf",
+}
 SECONDS = 20  # no cell of a live chapter takes longer when the chapters are recorded
 COSTS = Path("book", "performance", "chapters.csv")
 
 
 def find_thebe(app, config) -> None:
     """Find out where this build has Thebe: with the site, or at the public copy."""
-    app.thebe = fetch(Path(app.outdir).parent / ".cache")
-    if app.thebe is None:
-        logger.info("no %s from npm: live code will fetch it from %s", THEBE, PUBLIC)
+    app.thebe = fetch(Path(os.environ.get("BOOK_CACHE") or Path(app.outdir).parent / ".cache"))
+    if app.thebe is None:  # no warning, with which a strict build would fail
+        print(f"no {THEBE} from npm: live code will fetch it from {PUBLIC}", file=sys.stderr)
 
 
 def fetch(cache: Path) -> Path | None:
@@ -43,31 +48,34 @@ def fetch(cache: Path) -> Path | None:
         ValueError: if the file that came is not the one that was pinned.
     """
     package = cache / f"{THEBE.replace('@', '-')}.tgz"
-    if not package.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            return None
-        cache.mkdir(parents=True, exist_ok=True)
+    if package.exists() and sum_of(package) == SHA512:
+        return package
+    npm = shutil.which("npm")
+    if npm is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        command = [npm, "pack", THEBE, "--silent", "--pack-destination", folder]
         try:
-            done = subprocess.run(
-                [npm, "pack", THEBE, "--silent", "--pack-destination", str(cache)],
-                capture_output=True,
-                check=False,
-                timeout=60,
-            )
+            done = subprocess.run(command, capture_output=True, check=False, timeout=60)
         except subprocess.TimeoutExpired:
             return None
-        if done.returncode or not package.exists():
+        fetched = Path(folder, package.name)
+        if done.returncode or not fetched.exists():
             return None
-    found = base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
-    if found != SHA512:
-        package.unlink()
-        raise ValueError(f"{THEBE} came with the SHA-512 {found}, not {SHA512}; build again")
+        if sum_of(fetched) != SHA512:
+            raise ValueError(f"{THEBE} came with the SHA-512 {sum_of(fetched)}, not {SHA512}")
+        cache.mkdir(parents=True, exist_ok=True)
+        shutil.copy(fetched, package)
     return package
 
 
+def sum_of(path: Path) -> str:
+    """SHA-512 of a file, as npm writes it."""
+    return base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()
+
+
 def unpack(app, error) -> None:
-    """Put Thebe's scripts beside the pages, without the maps for its developers."""
+    """Put Thebe beside the pages, with its licences, without the maps for its developers."""
     if error is not None or app.builder.format != "html" or app.thebe is None:
         return
     target = Path(app.outdir, "_static", "thebe")
@@ -75,7 +83,7 @@ def unpack(app, error) -> None:
     with tarfile.open(app.thebe) as archive:
         for member in archive:
             path = Path(member.name)
-            if path.parent == Path("package/lib") and path.suffix in {".js", ".css"}:
+            if path.parent == Path("package/lib") and path.suffix in {".js", ".css", ".txt"}:
                 (target / path.name).write_bytes(archive.extractfile(member).read())
 
 
@@ -94,7 +102,11 @@ def offer_live_code(app, pagename, templatename, context, doctree) -> None:
         return
     options = app.config.html_theme_options
     settings = {
-        "thebe": f"{context['pathto']('_static', 1)}/thebe" if app.thebe else PUBLIC,
+        **(
+            {"thebe": f"{context['pathto']('_static', 1)}/thebe"}
+            if app.thebe
+            else {"thebe": PUBLIC, "sums": SUMS}
+        ),
         "binderOptions": {
             "repo": urlsplit(options["repository_url"]).path.strip("/"),
             "ref": options["repository_branch"],

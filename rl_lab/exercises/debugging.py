@@ -90,8 +90,8 @@ BUGS = {
         "agent.buffer.push(state, action, reward, next_state, terminated)",
         "agent.buffer.push(next_state, action, reward, next_state, terminated)",
         "the state after the action is stored as the one before it, too",
-        "Values and loss could pass for healthy, and the return could not. What would an agent "
-        "not know whose values are right on average?",
+        "Values and loss could pass for healthy, and the return could not. The value climbs "
+        "whatever the agent does: what would a transition have to look like for that?",
     ),
     "slow clock": Bug(
         "return max(0.05, 1 - self.n_steps / 3_000)",
@@ -277,12 +277,12 @@ def _require_test(test: Callable, bug: str, name: str) -> None:
         f"`{name}` returned {result!r:.40}. A test speaks by `assert`: nothing happens where it "
         "holds, and an AssertionError where it does not.",
     )
-    others = [letter for letter in PATIENTS if fails(test, letter)]
-    require(
-        fails(test, bug),
-        f"`{name}` passes on the healthy program, and on the one with {bug!r} as well. It catches "
-        f"{len(others)} of the ten. Which value would differ between those two programs?",
-    )
+    if not fails(test, bug):
+        others = sum(fails(test, letter) for letter in PATIENTS)
+        raise Wrong(
+            f"`{name}` passes on the healthy program, and on the one with {bug!r} as well. It "
+            f"catches {others} of the ten. Which value would differ between those two programs?"
+        )
 
 
 @exercise("debugging.mask_test", "test_mask()", seconds=120)
@@ -313,14 +313,10 @@ def suite(tests) -> str:
         except Wrong as wrong:
             trouble = trouble or f" {wrong}"
     if len(caught) < len(BUGS):
-        missing = "" if trouble else f" Still without a test: {', '.join(set_apart(written))}."
+        absent = ", ".join(name for name in BUGS if name not in written)
+        missing = "" if trouble else f" Still without a test: {absent}."
         raise Wrong(f"Bugs with a test that finds them: {len(caught)} of 10.{trouble}{missing}")
     return "ten tests pass on the healthy program, and each fails on the bug that it was made for."
-
-
-def set_apart(written: dict) -> list[str]:
-    """The bugs that have no test yet."""
-    return [name for name in BUGS if name not in written]
 
 
 @exercise("debugging.eleventh", "line", "planted", seconds=300)

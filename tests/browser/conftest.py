@@ -13,13 +13,12 @@ import shutil
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from places import REPOSITORY, ROOT
+from places import REPOSITORY, ROOT, Log, Site
 from playwright.sync_api import sync_playwright
 
 from rl_lab.widgets import static
@@ -74,67 +73,6 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         """Stay quiet."""
 
 
-@dataclass
-class Site:
-    """The built site: its folder, and its address over HTTP.
-
-    `sent` lists the path and the bytes, compressed, of everything served since it was cleared.
-    """
-
-    folder: Path
-    http: str
-    sent: list = field(default_factory=list)
-
-    def address(self, page: str, scheme: str = "http") -> str:
-        """Where a page is, such as ``book/replay``; `scheme` is ``http`` or ``file``."""
-        base = self.http if scheme == "http" else self.folder.as_uri()
-        return f"{base}/{page}.html"
-
-    def owns(self, url: str) -> bool:
-        """Whether an address leads to the site, or to no host at all."""
-        return url.startswith((f"{self.http}/", self.folder.as_uri(), "data:", "blob:", "about:"))
-
-
-@dataclass
-class Log:
-    """What went wrong while a page was open."""
-
-    failed: list = field(default_factory=list)
-    outside: list = field(default_factory=list)
-    errors: list = field(default_factory=list)
-
-    def listen(self, page, site: Site) -> None:
-        """Write down what `page` asks for in vain or elsewhere, and what it complains about."""
-
-        def asked(request):
-            if not site.owns(request.url):
-                self.outside.append(request.url)
-
-        def failed(request):
-            # Cut off by the browser itself, on leaving the page or with enough of a film.
-            if "ERR_ABORTED" not in (request.failure or ""):
-                self.failed.append(f"{request.url}: {request.failure}")
-
-        def answered(response):
-            if response.status >= 400:
-                self.failed.append(f"{response.url}: {response.status}")
-
-        page.on("request", asked)
-        page.on("requestfailed", failed)
-        page.on("response", answered)
-        page.on("console", self.said)
-        page.on("pageerror", lambda error: self.errors.append(f"exception: {error}"))
-
-    def said(self, message) -> None:
-        """Keep an error or a warning of the console."""
-        if message.type in {"error", "warning"}:
-            self.errors.append(f"{message.type}: {message.text}")
-
-    def assert_clean(self) -> None:
-        """Nothing failed, nothing left the site, nobody complained."""
-        assert (self.failed, self.outside, self.errors) == ([], [], [])
-
-
 def find_chromium() -> str:
     """The system's Chromium; without it, skips, or fails where a browser is required."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -152,7 +90,8 @@ def build(output: Path) -> Path:
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"BOOK_REPOSITORY_URL": REPOSITORY},
+        env=os.environ
+        | {"BOOK_REPOSITORY_URL": REPOSITORY, "BOOK_CACHE": str(ROOT / "_build" / ".cache")},
     )
     if done.returncode:
         pytest.fail(f"the site does not build:\n{done.stdout}\n{done.stderr}", pytrace=False)

@@ -92,6 +92,9 @@ def test_a_reader_changes_a_number_and_runs_the_cells_down_to_it(visit, site, ke
     assert "42 " in cell.locator(".thebe-output").first.inner_text(), (
         "and beside the chapter's data"
     )
+    page.locator(".CodeMirror textarea").first.focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('.CodeMirror')") is None, "and out"
     outside = [url for url in log.outside if not url.startswith(kernels)]
     assert outside == [], "the editor is the site's own"
 

@@ -1,7 +1,7 @@
 """Questions in the page: by mouse, by keyboard, and without JavaScript."""
 
 import pytest
-from conftest import ROOT
+from places import ROOT
 
 pytestmark = pytest.mark.slow
 

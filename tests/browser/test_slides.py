@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from bs4 import BeautifulSoup
-from conftest import ROOT, Log, Site
+from places import ROOT, Log, Site
 
 sys.path.insert(0, str(ROOT / "book"))
 

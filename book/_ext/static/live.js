@@ -12,30 +12,39 @@ function liveBar() {
     <button type="button" data-live-do="all">Run all</button>
     <button type="button" data-live-do="restart">Restart</button>`;
   for (const button of bar.querySelectorAll("button")) {
-    button.disabled = true;
-    button.addEventListener("click", () => liveActions[button.dataset.liveDo]());
+    button.setAttribute("aria-disabled", "true");
+    button.addEventListener("click", () => liveDo(button.dataset.liveDo));
   }
   document.body.append(bar);
+  document.body.classList.add("live-page"); // room for the bar at its end
   return bar;
 }
 
+// The region is on the page before its words are, or else they are not read out.
 function liveSay(text) {
-  (document.querySelector(".live-bar") ?? liveBar()).querySelector("[role=status]").textContent = text;
+  const bar = document.querySelector(".live-bar") ?? liveBar();
+  requestAnimationFrame(() => (bar.querySelector("[role=status]").textContent = text));
 }
 
+// A button that is disabled loses the focus: it stays, and does nothing.
 function liveReady(isReady) {
   for (const button of document.querySelectorAll(".live-bar button, .live-here")) {
-    button.disabled = !isReady;
+    button.setAttribute("aria-disabled", String(!isReady));
   }
 }
 
-async function liveRun(work, doing) {
+function liveDo(name, id) {
+  const waits = document.querySelector(".live-bar button").getAttribute("aria-disabled") === "true";
+  if (!waits) liveActions[name](id);
+}
+
+async function liveRun(work, doing, done = "Done. Change a number and run again.") {
   liveReady(false);
   liveSay(doing);
   try {
     const results = await work();
     const failed = [results].flat().some((result) => result?.error);
-    liveSay(failed ? "A cell raised an error: see below it." : "Done. Change a number and run again.");
+    liveSay(failed ? "A cell raised an error: see below it." : done);
   } catch (error) {
     liveSay(`The kernel does not answer: ${error.message ?? error}`);
   }
@@ -44,18 +53,26 @@ async function liveRun(work, doing) {
 
 const liveActions = {
   all: () => liveRun(() => liveCode.notebook.executeAll(true), "Running all cells ..."),
-  restart: () => liveRun(() => liveCode.session.restart(), "Starting the kernel anew ..."),
+  restart: () =>
+    liveRun(
+      () => liveCode.session.restart(),
+      "Starting the kernel anew ...",
+      "The kernel knows nothing yet. Run the cells again.",
+    ),
   // What a cell needs is above it.
   here: (id) =>
     liveRun(() => liveCode.notebook.executeUpTo(id, true), "Running the cells down to this one ..."),
 };
 
-function loadThebe(address) {
+// From elsewhere than the site, both files are compared with their checksums.
+function loadThebe(address, sums) {
+  const known = (name) => (sums ? { integrity: sums[name], crossOrigin: "anonymous" } : {});
   return new Promise((resolve, reject) => {
     const style = document.createElement("link");
-    Object.assign(style, { rel: "stylesheet", href: `${address}/thebe.css` });
+    Object.assign(style, known("thebe.css"), { rel: "stylesheet", href: `${address}/thebe.css` });
     const script = document.createElement("script");
-    Object.assign(script, { src: `${address}/index.js`, onload: resolve, onerror: reject });
+    Object.assign(script, known("index.js"), { onload: resolve, onerror: reject });
+    script.src = `${address}/index.js`;
     document.head.append(style, script);
   });
 }
@@ -68,24 +85,30 @@ function liveOutputs() {
     if (!fresh || !stored) continue;
     stored.classList.add("live-stored");
     new MutationObserver(() => {
-      stored.hidden = true;
+      stored.classList.add("live-replaced"); // its caption and its anchor stay
     }).observe(fresh, { childList: true, subtree: true });
   }
 }
 
 function liveButtons() {
-  for (const cell of document.querySelectorAll(".thebe-cell")) {
+  for (const [index, cell] of document.querySelectorAll(".thebe-cell").entries()) {
     const button = document.createElement("button");
     Object.assign(button, { type: "button", className: "live-here", textContent: "Run to here" });
-    button.addEventListener("click", () => liveActions.here(cell.dataset.thebeId));
+    button.setAttribute("aria-label", `Run to here, cell ${index + 1}`);
+    button.addEventListener("click", () => liveDo("here", cell.dataset.thebeId));
     cell.querySelector(".thebe-controls").prepend(button);
+    // The tabulator leads out of a cell again, as everywhere on a page.
+    const editor = cell.querySelector(".CodeMirror").CodeMirror;
+    const keys = { ...editor.getOption("extraKeys"), Tab: false, "Shift-Tab": false };
+    editor.setOption("extraKeys", keys);
+    editor.setOption("screenReaderLabel", `Code of cell ${index + 1}`);
   }
   liveReady(false);
 }
 
 async function startLiveCode() {
   if (document.querySelector(".live-bar button")?.dataset.started) return;
-  const { thebe, ...connection } = JSON.parse(liveScript.dataset.live);
+  const { thebe, sums, ...connection } = JSON.parse(liveScript.dataset.live);
   liveSay("Fetching the editor ...");
   const bar = document.querySelector(".live-bar");
   bar.querySelector("button").dataset.started = "yes";
@@ -94,7 +117,7 @@ async function startLiveCode() {
     liveSay(text);
   };
   try {
-    await loadThebe(thebe);
+    await loadThebe(thebe, sums);
   } catch {
     return giveUp("The editor could not be fetched. Live code needs the network: try again.");
   }
