@@ -17,6 +17,7 @@ from rl_lab.envs import make_env
 from rl_lab.losses import q_learning_loss
 from rl_lab.settings import CARTPOLE, CARTPOLE_RECIPE, CARTPOLE_STEPS
 from rl_lab.training import evaluate, train_dqn
+from rl_lab.utils.stored import seal
 
 DATA = Path(__file__).parents[1] / "data"
 EPISODES = 100  # greedy ones, on starts that training has not seen
@@ -116,6 +117,7 @@ def main() -> None:
     )
     # One file, so that weights and what is said of them cannot come apart.
     save_file(tensors, DATA / "checkpoints.safetensors", {"manifest": json.dumps(manifest)})
+    seal(DATA)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from rl_lab.films import record
 from rl_lab.losses import q_learning_loss
 from rl_lab.settings import CARTPOLE_RECIPE, CARTPOLE_STEPS, LANDER_RECIPE, LANDER_STEPS
 from rl_lab.training import EVALUATION_SEED, train_dqn
+from rl_lab.utils.stored import seal
 
 FILMS = Path(__file__).parents[1] / "films"
 MANIFEST = FILMS / "films.json"
@@ -215,6 +216,7 @@ def main() -> None:
         parser.error(f"nothing is filmed of {unknown[0]!r}, only of {', '.join(TASKS)}")
     for name in given.names or [n for n in TASKS if not is_complete(n)]:
         make(name, keep_weights=given.keep_weights or not given.names)
+        seal(FILMS)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import torch
 from safetensors.numpy import save_file
 
 from rl_lab.envs import make_env
+from rl_lab.utils.stored import seal
 
 DATA = Path(__file__).parents[1] / "data"
 films = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("films.py"))))
@@ -68,6 +69,7 @@ def main() -> None:
         tensors |= more
     manifest = dict(environment=TASK.env_name, seed=films.SEED, moments=entries)
     save_file(tensors, DATA / "landing.safetensors", {"manifest": json.dumps(manifest)})
+    seal(DATA)
 
 
 if __name__ == "__main__":
