@@ -63,7 +63,7 @@ def before(chapter):
         inside = inside or "{solution-start}" in cell.source
         if not inside:
             kept.append(cell)
-        if inside and cell.source.rstrip().endswith("```") and "{solution-end}" in cell.source:
+        if inside and "{solution-end}" in cell.source:
             inside = "{solution-start}" in cell.source.rpartition("{solution-end}")[2]
     return kept
 
