@@ -99,10 +99,12 @@ class Result(NamedTuple):
         """Say in one line how many runs there are and what they took on their machine."""
         m = self.manifest
         runs = len(m["definition"]["arms"]) * len(m["definition"]["seeds"])
+        seconds = m["seconds"]
+        took = f"{seconds} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
         return (
             f"{runs} runs ({len(m['definition']['arms'])} arms x "
-            f"{len(m['definition']['seeds'])} seeds), {m['seconds'] / 60:.0f} minutes of "
-            f"running, {m['date']}, torch {m['versions']['torch']}"
+            f"{len(m['definition']['seeds'])} seeds), {took} of running, {m['date']}, "
+            f"torch {m['versions']['torch']}"
         )
 
 

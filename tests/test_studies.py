@@ -175,6 +175,17 @@ def test_the_hash_follows_the_definition():
     assert len({study.hash, *(other.hash for other in others)}) == 4
 
 
+@pytest.mark.parametrize(
+    "seconds, took", [(0, "0 seconds"), (99, "99 seconds"), (100, "2 minutes")]
+)
+def test_the_credits_say_what_a_study_took(tmp_path, seconds, took):
+    found = run(toy_study(), tmp_path)
+    assert (
+        f", {took} of running, "
+        in found._replace(manifest=found.manifest | {"seconds": seconds}).credits
+    )
+
+
 def test_a_study_that_was_never_run_says_how(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing; `make studies` runs what is missing"):
         load_study(tmp_path / "nothing")
