@@ -67,7 +67,7 @@ def test_a_study_is_stored_as_tables_and_a_manifest(tmp_path):
     assert manifest["definition"]["seeds"] == [0, 1, 2]
     assert manifest["versions"].keys() >= {"python", "torch", "gymnasium", "numpy"}
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", manifest["date"])
-    assert result.credits.startswith("6 runs (2 arms x 3 seeds), 0 minutes of ")
+    assert result.credits.startswith("6 runs (2 arms x 3 seeds), 0 seconds of ")
 
 
 def test_a_killed_study_repeats_nothing_and_loses_nothing(tmp_path):
