@@ -18,9 +18,8 @@ from rl_lab.widgets.live import Live
 
 BOOK = Path(__file__).parents[1] / "book"
 CHAPTERS = {path.stem: nbformat.read(path, as_version=4) for path in BOOK.glob("*.ipynb")}
-# Elsewhere a control may be, but need not.
 LIVE = ("tabular_limits", "naive_network", "replay", "target_network")
-LIVE += ("cartpole", "lunar_lander", "ablation")
+LIVE += ("cartpole", "write_dqn", "debugging", "lunar_lander", "ablation", "takeaways")
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
