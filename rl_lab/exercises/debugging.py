@@ -269,8 +269,8 @@ def _require_test(test: Callable, bug: str, name: str) -> None:
         result = test(program())
     except AssertionError as error:
         raise Wrong(
-            f"`{name}` fails on the healthy program ({said(error)}): a false alarm. Work the "
-            "expected value out by hand once more."
+            f"`{name}` fails on the healthy program ({said(error)}): a false alarm. Is "
+            "something in it still dots? If not, work the expected value out by hand again."
         ) from error
     except (Exception, SystemExit) as error:
         raise Wrong(f"`{name}` was given the healthy program, and {said(error)}.") from error
