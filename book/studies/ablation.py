@@ -16,19 +16,33 @@ STEPS = 20_000
 AGENT = CARTPOLE | dict(epsilon_min=0.05, epsilon_decay_steps=10_000)
 LANDER_STEPS = 100_000
 LANDER_AGENT = LANDER_RECIPE | dict(epsilon_min=0.05, lr_decay_updates=None)
-NO_TARGET = {"target_update_freq": 1}
 
 
-def _arm(agent: dict, replay: str, **loss) -> dict:
-    return dict(
-        env="CartPole-v1",
-        agent=agent,
-        replay=replay,
-        loss=loss,
-        train=dict(n_episodes=10_000, max_steps=500, n_env_steps=STEPS),
-        eval_every=1_000,
-        keep_episodes=False,
-    )
+# What the arms of a task share; each adds its agent and its replay.
+CARTPOLE_ARM = dict(
+    env="CartPole-v1",
+    loss={},
+    train=dict(n_episodes=10_000, max_steps=500, n_env_steps=STEPS),
+    eval_every=1_000,
+    keep_episodes=False,
+)
+LANDER_ARM = dict(
+    env="LunarLander-v3",
+    train=dict(n_episodes=LANDER_STEPS, max_steps=1_000, n_env_steps=LANDER_STEPS),
+    eval_every=10_000,
+    keep_episodes=False,
+)
+
+
+def _cross(shared: dict, agent: dict) -> dict[str, dict]:
+    """The four arms: replay and the target network, each on and off."""
+    without = agent | {"target_update_freq": 1}
+    return {
+        "both": shared | dict(agent=agent, replay="uniform"),
+        "replay only": shared | dict(agent=without, replay="uniform"),
+        "target only": shared | dict(agent=agent, replay="recent"),
+        "neither": shared | dict(agent=without, replay="recent"),
+    }
 
 
 TARGET_PERIOD = Study(
@@ -52,39 +66,20 @@ REPLAY_TARGET = Study(
     name="replay_target",
     question="Of replay and the target network, which one does DQN need?",
     run=run_dqn,
-    arms={
-        "both": _arm(AGENT, "uniform"),
-        "replay only": _arm(AGENT | NO_TARGET, "uniform"),
-        "target only": _arm(AGENT, "recent"),
-        "neither": _arm(AGENT | NO_TARGET, "recent"),
-        "both, double": _arm(AGENT, "uniform", double=True),
+    arms=_cross(CARTPOLE_ARM, AGENT)
+    | {
+        "both, double": CARTPOLE_ARM | dict(agent=AGENT, replay="uniform", loss=dict(double=True)),
     },
     seeds=tuple(range(30)),
     group=10,
 )
 
 
-def _lander_arm(agent: dict, replay: str) -> dict:
-    return dict(
-        env="LunarLander-v3",
-        agent=agent,
-        replay=replay,
-        train=dict(n_episodes=LANDER_STEPS, max_steps=1_000, n_env_steps=LANDER_STEPS),
-        eval_every=10_000,
-        keep_episodes=False,
-    )
-
-
 REPLAY_TARGET_LANDER = Study(
     name="replay_target_lander",
     question="Of replay and the target network, which one does DQN need on LunarLander-v3?",
     run=run_dqn,
-    arms={
-        "both": _lander_arm(LANDER_AGENT, "uniform"),
-        "replay only": _lander_arm(LANDER_AGENT | NO_TARGET, "uniform"),
-        "target only": _lander_arm(LANDER_AGENT, "recent"),
-        "neither": _lander_arm(LANDER_AGENT | NO_TARGET, "recent"),
-    },
+    arms=_cross(LANDER_ARM, LANDER_AGENT),
     seeds=tuple(range(10)),
     group=10,
 )
