@@ -5,6 +5,8 @@ writes it: ``P[state][action]`` is a list of ``(probability, next_state, reward,
 terminated)``.
 """
 
+from collections.abc import Sequence
+
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
@@ -12,11 +14,18 @@ from gymnasium import spaces
 Transitions = dict[int, dict[int, list[tuple[float, int, float, bool]]]]
 
 
-def make_env(name: str, **kwargs) -> gym.Env:
+def make_env(name: str, *, scale: Sequence[float] | None = None, **kwargs) -> gym.Env:
     """Return ``gymnasium.make(name)`` without the per-step checker, which costs time.
 
+    Args:
+        name: Gymnasium's name of the environment.
+        scale: a factor for each number of an observation, so that a network is shown
+            numbers of like size; None leaves them as they are.
+        kwargs: settings of the environment.
+
     Raises:
-        ValueError: if Gymnasium knows no such environment, or no longer makes it.
+        ValueError: if Gymnasium knows no such environment, or no longer makes it; if `scale`
+            has another shape than an observation, or a factor that is not finite and above 0.
         TypeError: if its action space is not discrete.
     """
     try:
@@ -25,7 +34,20 @@ def make_env(name: str, **kwargs) -> gym.Env:
         raise ValueError(f"Gymnasium cannot make {name!r}: {error}") from error
     if not isinstance(env.action_space, spaces.Discrete):
         raise TypeError(f"{name} has action space {env.action_space}; this book needs Discrete")
-    return env
+    return env if scale is None else _scaled(env, np.asarray(scale, np.float32))
+
+
+def _scaled(env: gym.Env, factors: np.ndarray) -> gym.Env:
+    """Return `env` with each number of its observations multiplied by its factor."""
+    seen = env.observation_space
+    fits = isinstance(seen, spaces.Box) and factors.shape == seen.shape
+    if not (fits and (np.isfinite(factors) & (factors > 0)).all()):
+        raise ValueError(
+            f"scale must hold one factor above 0 for each number of an observation, "
+            f"{seen}, got {factors.tolist()}"
+        )
+    shown = spaces.Box(seen.low * factors, seen.high * factors, dtype=np.float32)
+    return gym.wrappers.TransformObservation(env, lambda state: state * factors, shown)
 
 
 def optimal_q(transitions: Transitions, gamma: float, tol: float = 1e-12) -> np.ndarray:

@@ -111,7 +111,7 @@ class Result(NamedTuple):
 def run_dqn(
     seeds: int | Sequence[int],
     *,
-    env: str,
+    env: str | dict,
     agent: dict,
     train: dict,
     eval_every: int,
@@ -126,7 +126,7 @@ def run_dqn(
     Args:
         seeds: of the agents and their training environments: one seed is trained by
             `train_dqn`, several are stacked by `train_together`.
-        env: Gymnasium name.
+        env: Gymnasium name, or arguments of `make_env`.
         agent: settings of `DQNAgent`.
         train: settings of `train_dqn`.
         eval_every: environment steps between greedy evaluations during training.
@@ -141,7 +141,7 @@ def run_dqn(
         evaluation) and ``final`` (a row per seed).
     """
     stores = {"uniform": lambda: None, "recent": lambda: RecentTransitions(agent["batch_size"])}
-    make = partial(make_env, env)
+    make = partial(make_env, **(env if isinstance(env, dict) else {"name": env}))
     spaces = make()
     seeds = (seeds,) if isinstance(seeds, int) else tuple(seeds)
     agents = [

@@ -388,6 +388,8 @@ MUTANTS = [
         "planned",
     ),
     Mutant("prize does not end", ENVS, "float(s == last), s == last", "float(s == last), False"),
+    Mutant("scale forgotten", ENVS, "lambda state: state * factors", "lambda state: state"),
+    Mutant("scale not checked", ENVS, "(factors > 0)).all()", "(factors > 0)).any()"),
     Mutant("bins mixed up", ENVS, "k ** np.arange(len(self.low))", "np.arange(len(self.low)) + 1"),
     # statistics and figures
     Mutant(

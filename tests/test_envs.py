@@ -145,6 +145,34 @@ def test_make_env_passes_settings_on():
     assert make_env("LunarLander-v3").spec.max_episode_steps == 1000
 
 
+def test_make_env_scales_what_the_agent_sees_and_nothing_else():
+    plain, scaled = make_env("CartPole-v1"), make_env("CartPole-v1", scale=[1, 2, 5, 0.5])
+    factors = np.array([1, 2, 5, 0.5], np.float32)
+    for env in (plain, scaled):
+        env.reset(seed=3)
+    rng, fallen = np.random.default_rng(0), False
+    while not fallen:
+        action = int(rng.integers(2))
+        (state, *rest), (shown, *same) = plain.step(action), scaled.step(action)
+        np.testing.assert_array_equal(shown, state * factors)
+        assert shown.dtype == np.float32 and rest == same
+        assert scaled.observation_space.contains(shown)
+        fallen = rest[1]  # at 12 degrees, whatever is shown
+    np.testing.assert_allclose(scaled.reset(seed=4)[0], plain.reset(seed=4)[0] * factors)
+
+
+@pytest.mark.parametrize("scale", [[1, 5], [1, 1, 0, 1], [1, 1, -1, 1], [1, 1, np.nan, 1], 5])
+def test_make_env_refuses_a_scale_that_does_not_fit(scale):
+    with pytest.raises(ValueError, match="one factor above 0 for each number"):
+        make_env("CartPole-v1", scale=scale)
+
+
+@pytest.mark.parametrize("scale", [[2.0], 2.0])
+def test_make_env_scales_vectors_only(scale):
+    with pytest.raises(ValueError, match=r"one factor above 0.*Discrete\(16\)"):
+        make_env("FrozenLake-v1", scale=scale)
+
+
 @pytest.mark.parametrize(
     "name",
     [

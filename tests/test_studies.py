@@ -262,3 +262,15 @@ def test_run_dqn_uses_the_store_and_the_loss_it_is_told_to():
     assert len(set(tables)) == 3
     with pytest.raises(KeyError, match="elsewhere"):
         run_dqn(0, **SHORT, replay="elsewhere")
+
+
+def test_run_dqn_makes_the_environment_it_is_told_to():
+    predicted = [
+        run_dqn(0, **(SHORT | {"env": env}))["final"].predicted[0]
+        for env in (
+            "CartPole-v1",
+            {"name": "CartPole-v1", "scale": [1, 1, 1, 1]},
+            {"name": "CartPole-v1", "scale": [1, 1, 5, 1]},
+        )
+    ]
+    assert predicted[0] == predicted[1] != predicted[2]
