@@ -19,13 +19,14 @@ def make_env(name: str, *, scale: Sequence[float] | None = None, **kwargs) -> gy
 
     Args:
         name: Gymnasium's name of the environment.
-        scale: a factor for each number of an observation, so that a network is shown
-            numbers of like size; None leaves them as they are.
+        scale: a factor for each number of an observation: the agent is shown the products,
+            so that its network reads numbers of like size. None leaves them as they are.
         kwargs: settings of the environment.
 
     Raises:
-        ValueError: if Gymnasium knows no such environment, or no longer makes it; if `scale`
-            has another shape than an observation, or a factor that is not finite and above 0.
+        ValueError: if Gymnasium knows no such environment, or no longer makes it; if
+            observations are not vectors with one number for each factor of `scale`, or a
+            factor is not finite and above 0.
         TypeError: if its action space is not discrete.
     """
     try:
@@ -34,20 +35,23 @@ def make_env(name: str, *, scale: Sequence[float] | None = None, **kwargs) -> gy
         raise ValueError(f"Gymnasium cannot make {name!r}: {error}") from error
     if not isinstance(env.action_space, spaces.Discrete):
         raise TypeError(f"{name} has action space {env.action_space}; this book needs Discrete")
-    return env if scale is None else _scaled(env, np.asarray(scale, np.float32))
+    return env if scale is None else _scaled(env, scale)
 
 
-def _scaled(env: gym.Env, factors: np.ndarray) -> gym.Env:
+def _scaled(env: gym.Env, scale: Sequence[float]) -> gym.Env:
     """Return `env` with each number of its observations multiplied by its factor."""
-    seen = env.observation_space
+    seen, factors = env.observation_space, np.asarray(scale, float)
     fits = isinstance(seen, spaces.Box) and factors.shape == seen.shape
     if not (fits and (np.isfinite(factors) & (factors > 0)).all()):
         raise ValueError(
-            f"scale must hold one factor above 0 for each number of an observation, "
-            f"{seen}, got {factors.tolist()}"
+            f"scale must hold one finite factor above 0 for each number of an observation, "
+            f"{seen}, got {scale!r}"
         )
-    shown = spaces.Box(seen.low * factors, seen.high * factors, dtype=np.float32)
-    return gym.wrappers.TransformObservation(env, lambda state: state * factors, shown)
+    low, high = ((edge * factors).astype(np.float32) for edge in (seen.low, seen.high))
+    factors = factors.astype(np.float32)
+    return gym.wrappers.TransformObservation(
+        env, lambda state: (state * factors).astype(np.float32), spaces.Box(low, high)
+    )
 
 
 def optimal_q(transitions: Transitions, gamma: float, tol: float = 1e-12) -> np.ndarray:

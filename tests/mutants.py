@@ -388,8 +388,9 @@ MUTANTS = [
         "planned",
     ),
     Mutant("prize does not end", ENVS, "float(s == last), s == last", "float(s == last), False"),
-    Mutant("scale forgotten", ENVS, "lambda state: state * factors", "lambda state: state"),
+    Mutant("scale forgotten", ENVS, "(state * factors).astype", "state.astype"),
     Mutant("scale not checked", ENVS, "(factors > 0)).all()", "(factors > 0)).any()"),
+    Mutant("endless scale", ENVS, "np.isfinite(factors) & (factors > 0)", "(factors > 0)"),
     Mutant("bins mixed up", ENVS, "k ** np.arange(len(self.low))", "np.arange(len(self.low)) + 1"),
     # statistics and figures
     Mutant(

@@ -1,5 +1,7 @@
 """The small environments, step by step, and Gymnasium's by name."""
 
+import re
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -161,15 +163,28 @@ def test_make_env_scales_what_the_agent_sees_and_nothing_else():
     np.testing.assert_allclose(scaled.reset(seed=4)[0], plain.reset(seed=4)[0] * factors)
 
 
-@pytest.mark.parametrize("scale", [[1, 5], [1, 1, 0, 1], [1, 1, -1, 1], [1, 1, np.nan, 1], 5])
+@pytest.mark.parametrize(
+    "scale", [[1, 5], [1, 1, 0, 1], [1, 1, -1, 1], [1, 1, np.nan, 1], [1, 1, np.inf, 1], 5]
+)
 def test_make_env_refuses_a_scale_that_does_not_fit(scale):
-    with pytest.raises(ValueError, match="one factor above 0 for each number"):
+    with pytest.raises(
+        ValueError,
+        match=re.escape("number of an observation, Box(") + f".*got {re.escape(str(scale))}",
+    ):
         make_env("CartPole-v1", scale=scale)
+
+
+def test_a_scaled_environment_shows_what_its_space_says():
+    env = make_env("MountainCar-v0", scale=[1, 0.1])
+    env.unwrapped.reset = lambda **kwargs: (np.array([-0.5, 0.01]), {})  # float64
+    shown, _ = env.reset()
+    np.testing.assert_allclose(shown, [-0.5, 0.001], rtol=1e-6)
+    assert env.observation_space.contains(shown)
 
 
 @pytest.mark.parametrize("scale", [[2.0], 2.0])
 def test_make_env_scales_vectors_only(scale):
-    with pytest.raises(ValueError, match=r"one factor above 0.*Discrete\(16\)"):
+    with pytest.raises(ValueError, match=r"one finite factor above 0.*Discrete\(16\)"):
         make_env("FrozenLake-v1", scale=scale)
 
 

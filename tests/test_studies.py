@@ -264,13 +264,16 @@ def test_run_dqn_uses_the_store_and_the_loss_it_is_told_to():
         run_dqn(0, **SHORT, replay="elsewhere")
 
 
-def test_run_dqn_makes_the_environment_it_is_told_to():
-    predicted = [
-        run_dqn(0, **(SHORT | {"env": env}))["final"].predicted[0]
+@pytest.mark.parametrize("seeds", [0, (0, 1)], ids=["one", "stack"])
+def test_run_dqn_makes_the_environment_it_is_told_to(seeds):
+    plain, ones, five = (
+        run_dqn(seeds, **(SHORT | {"env": env}))
         for env in (
             "CartPole-v1",
             {"name": "CartPole-v1", "scale": [1, 1, 1, 1]},
             {"name": "CartPole-v1", "scale": [1, 1, 5, 1]},
         )
-    ]
-    assert predicted[0] == predicted[1] != predicted[2]
+    )
+    for table in ("evals", "final"):
+        pd.testing.assert_frame_equal(plain[table], ones[table])
+        assert (plain[table].predicted != five[table].predicted).all()

@@ -1,6 +1,6 @@
 """A search for settings that balance CartPole-v1 in 50,000 environment steps, by Optuna.
 
-The search sees seeds that no other result of the book uses. Four trials at a time, all seeds of
+The search sees seeds that no result for CartPole is judged on. Four trials at a time, all seeds of
 each, are trained as one stack; the sampler (TPE) learns from them before it proposes the next four.
 """
 
@@ -14,7 +14,14 @@ import pandas as pd
 from rl_lab.agents.dqn import DQNAgent
 from rl_lab.envs import make_env
 from rl_lab.losses import q_learning_loss
-from rl_lab.settings import CARTPOLE, CARTPOLE_RECIPE, CARTPOLE_SEARCHED, CARTPOLE_SEARCHED_STEPS
+from rl_lab.settings import (
+    CARTPOLE,
+    CARTPOLE_RECIPE,
+    CARTPOLE_SCALE,
+    CARTPOLE_SCALED,
+    CARTPOLE_SEARCHED,
+    CARTPOLE_SEARCHED_STEPS,
+)
 from rl_lab.studies import Study, main, run_dqn, train_and_play
 from rl_lab.training import History
 
@@ -121,10 +128,10 @@ STUDY = Study(
 )
 
 
-def _trained(settings: dict) -> dict:
+def _trained(settings: dict, env: str | dict = "CartPole-v1") -> dict:
     """An arm that trains agents of these settings."""
     return dict(
-        env="CartPole-v1",
+        env=env,
         agent=settings,
         loss=dict(double=True),
         train=dict(n_episodes=STEPS, n_env_steps=STEPS),
@@ -168,6 +175,24 @@ SEARCHED = Study(
     group=30,
 )
 
+# What no search could choose. The changes came out of some thirty attempts on the seeds 1,000 to
+# 1,039, which are not stored; the thirty seeds here had no part in any choice.
+_BY_HAND = CARTPOLE_RECIPE | BUDGET
+_SCALED = dict(name="CartPole-v1", scale=CARTPOLE_SCALE)
+LADDER = Study(
+    name="cartpole_steps",
+    question="Do three changes to the recipe make CartPole-v1 reliable in 50,000 steps?",
+    run=run_dqn,
+    arms={
+        "by hand": _trained(_BY_HAND),
+        "epsilon to 0.1": _trained(_BY_HAND | dict(epsilon_min=0.1)),
+        "and the angle times 5": _trained(CARTPOLE_SCALED, _SCALED),
+        "and a copy every 200": _trained(CARTPOLE_SCALED | dict(target_update_freq=200), _SCALED),
+    },
+    seeds=tuple(range(2_000, 2_030)),
+    group=30,
+)
+
 if __name__ == "__main__":
-    for study in (STUDY, SHORTLIST, SEARCHED):
+    for study in (STUDY, SHORTLIST, SEARCHED, LADDER):
         main(study, DATA)
