@@ -6,6 +6,7 @@ adds the Double DQN target. Exploration falls by environment steps, so that ever
 alike. The third study asks the same of LunarLander-v3, in its first 100,000 steps.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from rl_lab.settings import CARTPOLE, LANDER_RECIPE
@@ -74,6 +75,12 @@ REPLAY_TARGET = Study(
     group=10,
 )
 
+# Run on a processor of another kind: what of the first result was the processor's?
+REPLAY_TARGET_AGAIN = replace(
+    REPLAY_TARGET,
+    name="replay_target_again",
+    question="Does another kind of processor tell the same of replay and the target network?",
+)
 
 REPLAY_TARGET_LANDER = Study(
     name="replay_target_lander",
@@ -87,4 +94,5 @@ REPLAY_TARGET_LANDER = Study(
 if __name__ == "__main__":
     main(TARGET_PERIOD, DATA)
     main(REPLAY_TARGET, DATA)
+    main(REPLAY_TARGET_AGAIN, DATA)
     main(REPLAY_TARGET_LANDER, DATA)

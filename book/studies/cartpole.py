@@ -4,6 +4,7 @@ The third arm differs from the second in one setting: its replay buffer holds 50
 transitions, so that the first 10,000 are gone by the end.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from rl_lab.settings import CARTPOLE, CARTPOLE_RECIPE, CARTPOLE_STEPS
@@ -41,5 +42,14 @@ STUDY = Study(
     group=10,
 )
 
+# Run on a processor of another kind: what of the first result was the processor's?
+AGAIN = replace(
+    STUDY,
+    name="cartpole_again",
+    question="Does another kind of processor tell the same of the recipe?",
+    arms={arm: settings | dict(keep_episodes=False) for arm, settings in STUDY.arms.items()},
+)
+
 if __name__ == "__main__":
     main(STUDY, DATA)
+    main(AGAIN, DATA)
