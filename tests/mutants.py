@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-COPIED = ("rl_lab", "tests", "pyproject.toml")
+COPIED = ("rl_lab", "tests", "pyproject.toml", "book/films")
 TIMEOUT = 600  # seconds; a bug that makes a loop endless is caught, too
 
 # Where the system allows it, each run starts from a process that has the large packages.
