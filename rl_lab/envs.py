@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 Transitions = dict[int, dict[int, list[tuple[float, int, float, bool]]]]
+gym.register("rl_lab/Bricks-v0", entry_point="rl_lab.bricks:Bricks")
 
 
 def make_env(name: str, *, scale: Sequence[float] | None = None, **kwargs) -> gym.Env:
@@ -41,8 +42,11 @@ def make_env(name: str, *, scale: Sequence[float] | None = None, **kwargs) -> gy
 def _scaled(env: gym.Env, scale: Sequence[float]) -> gym.Env:
     """Return `env` with each number of its observations multiplied by its factor."""
     seen, factors = env.observation_space, np.asarray(scale, float)
-    fits = isinstance(seen, spaces.Box) and factors.shape == seen.shape
-    if not (fits and (np.isfinite(factors) & (factors > 0)).all()):
+    if not (
+        isinstance(seen, spaces.Box)
+        and factors.shape == seen.shape
+        and (np.isfinite(factors) & (factors > 0)).all()
+    ):
         raise ValueError(
             f"scale must hold one finite factor above 0 for each number of an observation, "
             f"{seen}, got {scale!r}"
@@ -140,8 +144,8 @@ class Chain(gym.Env):
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         """Start an episode; returns ``(state, {})``."""
         super().reset(seed=seed)
-        n = self.observation_space.n
-        self._state = int(self.np_random.integers(n)) if self.start is None else self.start
+        n_states = len(self.P)
+        self._state = int(self.np_random.integers(n_states)) if self.start is None else self.start
         self._steps = 0
         return self._state, {}
 
@@ -155,6 +159,53 @@ class Chain(gym.Env):
         return self._state, reward, terminated, self._steps >= self.max_steps, {}
 
 
+class Traps(gym.Env):
+    """A row of rooms with two doors each: one leads on, one is a trap with a coin in it.
+
+    The door that leads on is 0 in rooms 0, 2, 4, ... and 1 in the others, so that no habit
+    passes them all. Whoever opens the other one gets the coin, and the episode ends. Behind the
+    last room is the prize. Of uniformly random episodes one in 2**n_rooms reaches it.
+
+    Args:
+        n_rooms: rooms.
+        coin: reward of a trap.
+        prize: reward behind the last room.
+
+    Raises:
+        ValueError: if there are fewer than two rooms.
+    """
+
+    def __init__(self, n_rooms: int, coin: float = 0.1, prize: float = 1.0) -> None:
+        if n_rooms < 2:
+            raise ValueError(f"a row needs at least 2 rooms, got {n_rooms}")
+        self.observation_space = spaces.Discrete(n_rooms)
+        self.action_space = spaces.Discrete(2)
+        last = n_rooms - 1
+
+        def enter(room: int, door: int) -> tuple[float, int, float, bool]:
+            if door != room % 2:
+                return 1.0, room, coin, True
+            return 1.0, min(room + 1, last), prize * (room == last), room == last
+
+        self.P: Transitions = {s: {a: [enter(s, a)] for a in (0, 1)} for s in range(n_rooms)}
+        self._over = True
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        """Start an episode in room 0; returns ``(room, {})``."""
+        super().reset(seed=seed)
+        self._room, self._over = 0, False
+        return self._room, {}
+
+    def step(self, action: int):
+        """Return ``(room, reward, terminated, False, {})``."""
+        if action not in (0, 1):
+            raise ValueError(f"the action must be 0 or 1, got {action!r}")
+        if self._over:
+            raise gym.error.ResetNeeded("an episode of Traps begins with reset()")
+        ((_, self._room, reward, self._over),) = self.P[self._room][int(action)]
+        return self._room, reward, self._over, False, {}
+
+
 class Features(gym.ObservationWrapper):
     """Shows a row of a matrix in place of a state's number, for a network to read.
 
@@ -165,15 +216,18 @@ class Features(gym.ObservationWrapper):
         matrix: ``[n_states, n_features]``; row s is what the agent sees in state s.
 
     Raises:
+        TypeError: if the environment's observations are not discrete.
         ValueError: if the matrix has another number of rows than there are states.
     """
 
     def __init__(self, env: gym.Env, matrix: np.ndarray) -> None:
         super().__init__(env)
         self.matrix = np.asarray(matrix, np.float32)
-        n_states = env.observation_space.n
-        if len(self.matrix) != n_states:
-            raise ValueError(f"{n_states} states need as many rows, got {len(self.matrix)}")
+        states = env.observation_space
+        if not isinstance(states, spaces.Discrete):
+            raise TypeError(f"the rows of a matrix need Discrete observations, not {states}")
+        if len(self.matrix) != states.n:
+            raise ValueError(f"{states.n} states need as many rows, got {len(self.matrix)}")
         self.observation_space = spaces.Box(-np.inf, np.inf, self.matrix.shape[1:], np.float32)
 
     def observation(self, observation: int) -> np.ndarray:

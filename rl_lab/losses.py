@@ -1,12 +1,13 @@
-"""Losses of the DQN family, as pure functions of a batch.
+"""Losses of the DQN family: pure functions of a batch, and the objectives that agents take.
 
-Shapes: B minibatch size, A actions. Nothing here keeps state, draws random
-numbers or knows what an agent is, and every axis is counted from the right: the
-same functions serve one agent (``[B]``) and a stack of independent seeds
-(``[seeds, B]``).
+Shapes: B minibatch size, A actions. Nothing here keeps state, draws random numbers or knows what an
+agent is, and every axis is counted from the right: the same functions serve one agent (``[B]``)
+and a stack of independent agents (``[N, B]``).
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +15,31 @@ from torch import Tensor
 
 from rl_lab.replay import Batch
 
-QFunction = Callable[[Tensor], Tensor]  # observations [..., S] -> action values [..., A]
+QFunction = Callable[[Tensor], Tensor]  # observations [..., *S] -> a network's output
+
+
+class Errors(NamedTuple):
+    """What an objective finds in a batch."""
+
+    losses: Tensor  # [B], differentiable
+    td_errors: Tensor  # [B], how wrong each estimate was; no gradient
+    q: Tensor  # [B], Q(s, a) of the actions taken; no gradient
+
+
+class Objective(Protocol):
+    """What is minimised, and how action values are read from a network's output."""
+
+    def loss(self, online: QFunction, target: QFunction, batch: Batch) -> Errors:
+        """Return the loss of every transition in `batch`; no gradient goes into `target`."""
+        ...
+
+    def q_values(self, output: Tensor) -> Tensor:
+        """Return the action values ``[..., A]`` that a network's output stands for."""
+        ...
 
 
 def td_targets(
-    online: QFunction, target: QFunction, batch: Batch, gamma: float, *, double: bool = False
+    online: QFunction, target: QFunction, batch: Batch, *, double: bool = False
 ) -> Tensor:
     r"""Return the number that each Q(s, a) in `batch` is pulled towards.
 
@@ -36,8 +57,8 @@ def td_targets(
     Args:
         online: :math:`Q(\cdot\,; \theta)`; used only with ``double=True``.
         target: :math:`Q(\cdot\,; \theta^-)`.
-        batch: B transitions; ``batch.dones`` is 1 only at terminal states.
-        gamma: discount per environment step, in [0, 1].
+        batch: B transitions; ``batch.discounts`` is :math:`\gamma^k`, and ``batch.dones`` is 1
+            only at terminal states.
         double: use the Double DQN target.
 
     Returns:
@@ -47,24 +68,23 @@ def td_targets(
     section "Double DQN".
     """
     with torch.no_grad():
-        next_q = target(batch.next_states)
+        next_q = target(batch.next_observations)
         if double:
-            best = online(batch.next_states).argmax(-1, keepdim=True)
+            best = online(batch.next_observations).argmax(-1, keepdim=True)
             bootstrap = next_q.gather(-1, best).squeeze(-1)
         else:
             bootstrap = next_q.amax(-1)
-        return batch.rewards + gamma**batch.horizons * (1 - batch.dones) * bootstrap
+        return batch.rewards + batch.discounts * (1 - batch.dones) * bootstrap
 
 
 def q_learning_loss(
     online: QFunction,
     target: QFunction,
     batch: Batch,
-    gamma: float,
     *,
     double: bool = False,
     huber: bool = False,
-) -> tuple[Tensor, Tensor]:
+) -> Errors:
     r"""Return the Q-learning loss of every transition in `batch`.
 
     .. math::
@@ -83,13 +103,12 @@ def q_learning_loss(
         online: :math:`Q(\cdot\,; \theta)`, differentiated.
         target: :math:`Q(\cdot\,; \theta^-)`, never differentiated.
         batch: B transitions; ``batch.dones`` is 1 only at terminal states.
-        gamma: discount per environment step, in [0, 1].
         double: use the Double DQN target.
         huber: use the Huber loss in place of the square.
 
     Returns:
-        ``(losses, td_errors)``, each ``[B]``. TD errors are detached, in units
-        of reward, and carry the sign of delta above.
+        ``(losses, td_errors, q)``, each ``[B]``. TD errors are in units of reward and
+        carry the sign of delta above; like ``q`` they are detached.
 
     Raises:
         ValueError: if Q-values and targets have different shapes.
@@ -97,16 +116,16 @@ def q_learning_loss(
     Source: Mnih et al. (2015), Algorithm 1 and, for the clipped error, Methods,
     "Training algorithm for deep Q-networks".
     """
-    q = online(batch.states).gather(-1, batch.actions.unsqueeze(-1)).squeeze(-1)
-    y = td_targets(online, target, batch, gamma, double=double)
+    q = online(batch.observations).gather(-1, batch.actions.unsqueeze(-1)).squeeze(-1)
+    y = td_targets(online, target, batch, double=double)
     if q.shape != y.shape:  # [B, 1] against [B] would broadcast to [B, B] unseen
         raise ValueError(f"Q-values {tuple(q.shape)} and targets {tuple(y.shape)} differ in shape")
     td_errors = y - q
     losses = F.huber_loss(q, y, reduction="none") if huber else td_errors.square()
-    return losses, td_errors.detach()
+    return Errors(losses, td_errors.detach(), q.detach())
 
 
-def q_learning_slope(td_errors: Tensor, *, huber: bool = False) -> Tensor:
+def q_learning_grad(td_errors: Tensor, *, huber: bool = False) -> Tensor:
     r"""Return the derivative of :func:`q_learning_loss` in Q(s, a), the target held fixed.
 
     .. math::
@@ -122,3 +141,24 @@ def q_learning_slope(td_errors: Tensor, *, huber: bool = False) -> Tensor:
         ``[B]``.
     """
     return -td_errors.clamp(-1, 1) if huber else -2 * td_errors
+
+
+@dataclass(frozen=True)
+class QLearning:
+    """The objective of DQN: `q_learning_loss` of a network whose output is the action values.
+
+    Args:
+        double: use the Double DQN target.
+        huber: use the Huber loss in place of the square.
+    """
+
+    double: bool = False
+    huber: bool = False
+
+    def loss(self, online: QFunction, target: QFunction, batch: Batch) -> Errors:
+        """Return `q_learning_loss` of a batch."""
+        return q_learning_loss(online, target, batch, double=self.double, huber=self.huber)
+
+    def q_values(self, output: Tensor) -> Tensor:
+        """Return `output`: it is the action values."""
+        return output

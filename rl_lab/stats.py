@@ -104,11 +104,15 @@ def stratified_ci(
         stratified_ci([both, neither], lambda a, b: iqm(a) - iqm(b))
         stratified_ci(tasks, lambda *runs: iqm(np.concatenate(runs)))
 
+    Where each seed was run several times, on several processors say, its scores are not
+    independent. Passed as ``[n_seeds, n_repeats]`` they are drawn together (a cluster
+    bootstrap), and `statistic` is given all of them in one axis.
+
     Args:
-        strata: scores ``[n_seeds]`` of each, as a mapping or a list; the numbers of
-            seeds may differ.
+        strata: scores ``[n_seeds]`` or ``[n_seeds, n_repeats]`` of each, as a mapping or a
+            list; the numbers of seeds may differ.
         statistic: function of as many arrays as there are strata, in their order. Each
-            array is ``[n_seeds, n_resamples]``; it returns ``[n_resamples]``, or
+            array is ``[n_scores, n_resamples]``; it returns ``[n_resamples]``, or
             ``[n_numbers, n_resamples]`` for several numbers at once.
         level: coverage.
         n_resamples: resamples of each stratum, with replacement.
@@ -120,7 +124,8 @@ def stratified_ci(
     Raises:
         TypeError: if `strata` is neither a mapping nor a list.
         ValueError: if a stratum has fewer than three seeds or a score that is not
-            finite, or if the statistic loses the axis of the resamples.
+            finite, if they differ in the number of repeats, or if the statistic loses the
+            axis of the resamples.
     """
     if isinstance(strata, list | tuple):
         strata = {f"stratum {place}": scores for place, scores in enumerate(strata)}
@@ -130,8 +135,12 @@ def stratified_ci(
             f"{type(strata).__name__}; for a matrix [n_seeds, n_tasks] pass list(matrix.T)"
         )
 
-    def seeds_first(*samples: np.ndarray, axis: int) -> np.ndarray:
-        values = np.asarray(statistic(*(np.moveaxis(sample, axis, 0) for sample in samples)))
+    if len(repeats := {np.shape(scores)[1:] for scores in strata.values()}) > 1:
+        raise ValueError(f"all strata need the same number of repeats a seed, got {repeats}")
+
+    def scores_first(*samples: np.ndarray, axis: int) -> np.ndarray:
+        pooled = (np.moveaxis(sample, axis, 0).reshape(-1, n_resamples) for sample in samples)
+        values = np.asarray(statistic(*pooled))
         if values.shape[-1:] != (n_resamples,):
             raise ValueError(
                 "the statistic must reduce the first axis and keep the last, that of the "
@@ -139,7 +148,7 @@ def stratified_ci(
             )
         return values
 
-    return _percentile_bootstrap(strata, seeds_first, level, n_resamples, seed)
+    return _percentile_bootstrap(strata, scores_first, level, n_resamples, seed)
 
 
 def probability_of_improvement(x: ArrayLike, y: ArrayLike) -> float:
@@ -150,12 +159,12 @@ def probability_of_improvement(x: ArrayLike, y: ArrayLike) -> float:
         P(X > Y) + \tfrac12 P(X = Y)
 
     It is the Mann-Whitney statistic over the number of pairs: 0.5 says that neither
-    arm is better.
+    arm is better. Scores ``[n_seeds, n_repeats]`` are pooled.
 
     Raises:
         ValueError: if an arm has no score, or one that is not finite.
     """
-    x, y = _finite(x, "x"), _finite(y, "y")
+    x, y = _finite(x, "x").ravel(), _finite(y, "y").ravel()
     return float(stats.mannwhitneyu(x, y).statistic / (len(x) * len(y)))
 
 
@@ -164,8 +173,12 @@ def improvement_ci(
 ) -> tuple[float, float]:
     """Return the bootstrap interval of `probability_of_improvement`, both arms resampled.
 
+    Seeds that were run several times are passed as ``[n_seeds, n_repeats]``: all scores of
+    a seed are drawn together, as in `stratified_ci`.
+
     Raises:
-        ValueError: if either arm has fewer than three seeds, or a score is not finite.
+        ValueError: if either arm has fewer than three seeds, if they differ in the number of
+            repeats, or if a score is not finite.
     """
 
     def share_won(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -174,6 +187,26 @@ def improvement_ci(
     arms = {"x": x, "y": y}
     low, high = stratified_ci(arms, share_won, level=level, n_resamples=n_resamples, seed=seed)
     return float(low), float(high)
+
+
+def share_ci(reached: ArrayLike, *, level: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's interval of the share of seeds that reached something.
+
+    Unlike a bootstrap it has a width where all seeds did, or none.
+
+    Args:
+        reached: whether each seed did, ``[n_seeds]``, e.g. ``returns >= 475``.
+        level: coverage.
+
+    Raises:
+        TypeError: if `reached` holds anything but True and False.
+    """
+    reached = np.asarray(reached)
+    if reached.dtype != bool:
+        raise TypeError(f"reached must hold True or False for each seed, got {reached.dtype}")
+    test = stats.binomtest(int(reached.sum()), reached.size)
+    interval = test.proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def performance_profile(scores: ArrayLike, taus: ArrayLike, axis: int | None = 0) -> np.ndarray:

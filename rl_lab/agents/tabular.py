@@ -41,9 +41,9 @@ class QLearningAgent:
         epsilon_decay: float = 0.995,
         seed: int | None = None,
     ) -> None:
-        for name, value in [("n_states", n_states), ("n_actions", n_actions)]:
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        for name, number in [("n_states", n_states), ("n_actions", n_actions)]:
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number}")
         for name, value in [
             ("lr", lr),
             ("gamma", gamma),
