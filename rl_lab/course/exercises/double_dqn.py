@@ -1,0 +1,112 @@
+"""Exercises of the chapter on Double DQN and dueling networks."""
+
+import numpy as np
+
+from rl_lab.course.exercises.answers import call, exercise, expect, number, require
+
+
+@exercise("double_dqn.coins", "two", "three", "valued")
+def coins(two, three, valued) -> str:
+    """The largest of several estimates that are 3 once in four times, and -1 otherwise."""
+    sizes = "It is 3 if at least one estimate is 3, and -1 otherwise."
+    expect(
+        "two",
+        two,
+        0.75,
+        [
+            (0, "Each estimate is 0 on average. Their maximum is asked for."),
+            (1.0, "Half of the cases? One of two is 3 less often: both can be 3 at once."),
+            (-0.75, "That is the smallest of the two, on average. The largest is asked for."),
+            (7 / 16, "That is how often the largest is 3. What is it on average?"),
+        ],
+        sizes,
+    )
+    expect(
+        "three",
+        three,
+        21 / 16,
+        [
+            (37 / 64, "That is how often the largest is 3. What is it on average?"),
+            (2.0, "Three chances of one in four overlap: take the chance that none is 3."),
+            (0.75, "That is the answer for two actions."),
+        ],
+        sizes,
+    )
+    expect(
+        "valued",
+        valued,
+        0,
+        [(21 / 16, "The estimate that chose does not value.")],
+        "The second estimate knows nothing of the choice.",
+    )
+    return "the bias grows with the number of actions, and an independent second estimate has none."
+
+
+# What a mistake makes of the two transitions below, and its hint.
+_ONLINE = np.array([[1.5, 3.0, 2.0], [5.0, 0.0, 1.0], [0.0, 1.0, 4.0]])
+_TARGET = np.array([[6.0, 2.0, 4.0], [3.0, 9.0, 7.0], [8.0, 5.0, 1.0]])
+_REWARDS, _DONES, _GAMMA = np.array([1.0, -1.0, 2.0]), np.array([0.0, 0.0, 1.0]), 0.5
+
+
+def _targets(bootstrap, masked=True):
+    return _REWARDS + _GAMMA * (1 - masked * _DONES) * bootstrap
+
+
+_ROWS = np.arange(3)
+_MISTAKES = (
+    (_targets(_TARGET.max(1)), "This is the plain target: the target network chooses and values."),
+    (
+        _targets(_ONLINE.max(1)),
+        "The online network chooses and values here. It should only choose.",
+    ),
+    (
+        _targets(_ONLINE[_ROWS, _TARGET.argmax(1)]),
+        "The two have changed places: the online network chooses, the target network values.",
+    ),
+    (
+        _targets(_TARGET[_ROWS, _ONLINE.argmax(1)], masked=False),
+        "After a terminal state there is no value.",
+    ),
+    (_targets(_ONLINE.argmax(1)), "`argmax` is the number of an action, not its value."),
+)
+
+
+@exercise("double_dqn.target", "target()")
+def target(target) -> str:
+    """The Double DQN target of a minibatch, in NumPy."""
+    given = [_ONLINE, _TARGET, _REWARDS, _DONES]
+    found = call(target, *(array.copy() for array in given), _GAMMA)
+    try:
+        found = np.asarray(found, float)
+    except (TypeError, ValueError):
+        require(False, f"`target` should return an array, and it returned {found!r:.60}.")
+    require(
+        found.shape == (3,),
+        f"Three transitions have three targets; the shape of yours is {found.shape}. A row of "
+        "values is chosen from by a pair of indices: the row, and the action.",
+    )
+    for wrong, hint in _MISTAKES:
+        require(not np.allclose(found, wrong), hint)
+    right = _targets(_TARGET[_ROWS, _ONLINE.argmax(1)])
+    for row, (value, expected) in enumerate(zip(found, right, strict=True)):
+        expect(f"target(...)[{row}]", value, expected, (), "Compute it by hand for this row.")
+    return "one network chooses, the other values, and a terminal state has no value."
+
+
+@exercise("double_dqn.spill", "spill()")
+def spill(spill) -> str:
+    """How far the other actions move in a dueling head whose advantages are not centred."""
+    for k in (2, 4, 16):
+        expect(
+            f"spill({k})",
+            number(call(spill, k), f"spill({k})"),
+            0.5,
+            [
+                ((k - 1) / (2 * k - 1), "That is with the mean taken away."),
+                (1.0, "The trained action moves twice: by V, and by its own advantage."),
+                (0.0, "V is shared by all actions: whoever trains one moves all."),
+                (1 / k, "No mean is taken, so that the number of actions has no say."),
+            ],
+            "By how much does V move, and by how much the advantage of the trained action?",
+        )
+    return "half of every update spills over, and nothing says any more what V is."

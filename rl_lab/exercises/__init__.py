@@ -1,1 +1,0 @@
-"""Exercises that check themselves: ``from rl_lab.exercises.review import review``."""
