@@ -9,8 +9,8 @@ alike. The third study asks the same of LunarLander-v3, in its first 100,000 ste
 from dataclasses import replace
 from pathlib import Path
 
-from rl_lab.settings import CARTPOLE, LANDER_RECIPE
-from rl_lab.studies import Study, main, run_dqn
+from rl_lab.course.settings import CARTPOLE, LANDER_RECIPE
+from rl_lab.course.studies import Study, main, run_dqn
 
 DATA = Path(__file__).parents[1] / "data"
 STEPS = 20_000

@@ -7,8 +7,8 @@ transitions, so that the first 10,000 are gone by the end.
 from dataclasses import replace
 from pathlib import Path
 
-from rl_lab.settings import CARTPOLE, CARTPOLE_RECIPE, CARTPOLE_STEPS
-from rl_lab.studies import Study, main, run_dqn
+from rl_lab.course.settings import CARTPOLE, CARTPOLE_RECIPE, CARTPOLE_STEPS
+from rl_lab.course.studies import Study, main, run_dqn
 
 DATA = Path(__file__).parents[1] / "data"
 

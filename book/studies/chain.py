@@ -11,10 +11,10 @@ import pandas as pd
 
 from rl_lab.agents.dqn import DQNAgent
 from rl_lab.agents.tabular import QLearningAgent
+from rl_lab.course.studies import Study, main
 from rl_lab.envs import Chain, optimal_q
-from rl_lab.multiseed import AgentStack
-from rl_lab.replay import RecentTransitions
-from rl_lab.studies import Study, main
+from rl_lab.replay import RecentTransitions, ReplayBuffer
+from rl_lab.stack import AgentStack
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -107,7 +107,7 @@ def networks(
             gamma=gamma,
             device="cpu",
             seed=seed,
-            replay=RecentTransitions(agent["learning_starts"]) if recent else None,
+            replay=RecentTransitions if recent else ReplayBuffer,
         )
         for seed in seeds
     ]

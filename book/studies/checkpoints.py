@@ -7,17 +7,16 @@ Each is one seed, chosen because it shows this: an anecdote to play with, where 
 """
 
 import json
-from functools import partial
 from pathlib import Path
 
 from safetensors.torch import save_file
 
 from rl_lab.agents.dqn import DQNAgent
+from rl_lab.course.settings import CARTPOLE, CARTPOLE_RECIPE, CARTPOLE_STEPS
+from rl_lab.course.stored import write_checksums
 from rl_lab.envs import make_env
-from rl_lab.losses import q_learning_loss
-from rl_lab.settings import CARTPOLE, CARTPOLE_RECIPE, CARTPOLE_STEPS
+from rl_lab.losses import QLearning
 from rl_lab.training import evaluate, train_dqn
-from rl_lab.utils.stored import seal
 
 DATA = Path(__file__).parents[1] / "data"
 EPISODES = 100  # greedy ones, on starts that training has not seen
@@ -70,9 +69,7 @@ def checkpoints(run: str, agent: dict, loss: dict, seed: int, moments: dict) -> 
     Returns:
         All weights, named ``MOMENT.LAYER.weight`` and ``.bias``, and one entry per moment.
     """
-    trained = KeepingAgent(
-        moments.values(), **agent, loss=partial(q_learning_loss, **loss), seed=seed
-    )
+    trained = KeepingAgent(moments.values(), **agent, objective=QLearning(**loss), seed=seed)
     n_env_steps = max(moments.values())
     train_dqn(
         trained,
@@ -117,7 +114,7 @@ def main() -> None:
     )
     # One file, so that weights and what is said of them cannot come apart.
     save_file(tensors, DATA / "checkpoints.safetensors", {"manifest": json.dumps(manifest)})
-    seal(DATA)
+    write_checksums(DATA)
 
 
 if __name__ == "__main__":

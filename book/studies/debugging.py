@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from rl_lab.course.exercises.debugging import BUGS, program
+from rl_lab.course.studies import Study, Tables, main
 from rl_lab.envs import make_env
-from rl_lab.exercises.debugging import BUGS, program
-from rl_lab.multiseed import StackedQNetwork, greedy_together
-from rl_lab.studies import Study, Tables, main
+from rl_lab.stack import StackedNetworks, greedy_together
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -41,7 +41,7 @@ def run(
     }
 
     def greedy(n_episodes: int) -> dict[str, float]:
-        networks = StackedQNetwork([agent.online])
+        networks = StackedNetworks([agent.online])
         played = greedy_together(networks, stages[n_episodes], agent.gamma)[0]
         returns, discounted, predicted, _ = np.transpose(played)
         return {

@@ -1,11 +1,12 @@
-"""What the lander observed and valued while it was filmed, for the experiment in the page.
+"""What the lander observed and valued while it was recorded, for the experiment in the page.
 
-Each film of `films.py` is played again without a camera: the same weights, the same start.
+Each video of `videos.py` is played again without a camera: the same weights, the same start.
 Every environment step is kept, with the four action values.
 """
 
 import json
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,25 +14,31 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
+from rl_lab.course.stored import write_checksums
 from rl_lab.envs import make_env
-from rl_lab.utils.stored import seal
 
 DATA = Path(__file__).parents[1] / "data"
-films = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("films.py"))))
-TASK = films.TASKS["lunar_lander"]
+videos = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("videos.py"))))
+TASK = videos.TASKS["lunar_lander"]
 LEGS_BELOW = 18 / 30  # metres from the lander's centre to its feet, as Gymnasium has it
 
 
-def trace(moment: str) -> tuple[dict[str, np.ndarray], dict]:
-    """Play the film of a moment again.
+def fly(
+    start: int, read: Callable[[np.ndarray], np.ndarray], limit: int | None = None
+) -> tuple[dict[str, list], np.ndarray, bool]:
+    """Play one greedy flight.
+
+    Args:
+        start: seed of the environment.
+        read: returns the four action values of an observation; it may keep what else it saw.
+        limit: environment steps after which nobody looks any more.
 
     Returns:
-        ``MOMENT.steps`` ``[n_env_steps + 1, 14]``: the observation (8), the action values
-        (4), the greedy action, and the reward of that action (0 in the last row, where the
-        film ends); ``MOMENT.terrain`` ``[n, 2]``: the ground, in units of the observation.
-        And an entry for the manifest.
+        ``steps`` ``[n_env_steps + 1, 14]``: the observation (8), the action values (4), the
+        greedy action, and the reward of that action (0 in the last row, where the flight ends);
+        ``terrain`` ``[n, 2]``: the ground, in units of the observation. The last observation.
+        And whether the episode is over.
     """
-    agent, start = films.trained("lunar_lander", moment)
     env = make_env(TASK.env_name)
     state, _ = env.reset(seed=start)
     moon = env.unwrapped
@@ -39,37 +46,46 @@ def trace(moment: str) -> tuple[dict[str, np.ndarray], dict]:
     terrain = [(x / 10 - 1, (y - moon.helipad_y - LEGS_BELOW) / (20 / 3)) for x, y in points]
     rows, over = [], False
     while True:
-        with torch.no_grad():
-            values = agent.online(torch.as_tensor(state)).numpy()
+        values = read(state)
         action = int(values.argmax())
         row = [*state, *values, action]
-        if over or len(rows) == TASK.film_steps:
+        if over or len(rows) == limit:
             break
         state, reward, terminated, truncated, _ = env.step(action)
         rows.append([*row, reward])
         over = terminated or truncated
-    rows.append([*row, 0.0])
-    tensors = {"steps": rows, "terrain": terrain}
+    return {"steps": [*rows, [*row, 0.0]], "terrain": terrain}, state, over
+
+
+def trace(moment: str) -> tuple[dict[str, np.ndarray], dict]:
+    """Play the video of a moment again: the arrays of `fly`, and an entry for the manifest."""
+    agent, start = videos.trained("lunar_lander", moment)
+
+    def read(state: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return agent.online(torch.as_tensor(state)).numpy()
+
+    arrays, _, over = fly(start, read, TASK.video_steps)
     entry = dict(
         env_steps=TASK.moments[moment],
         start=start,
-        length=len(rows) - 1,
+        length=len(arrays["steps"]) - 1,
         over=over,
-        film_return=float(sum(row[-1] for row in rows)),
+        video_return=float(sum(row[-1] for row in arrays["steps"])),
     )
     print(moment, entry, flush=True)
-    return {f"{moment}.{k}": np.array(v, np.float32) for k, v in tensors.items()}, entry
+    return {f"{moment}.{k}": np.array(v, np.float32) for k, v in arrays.items()}, entry
 
 
 def main() -> None:
-    """Play all films again and write ``landing.safetensors``; its metadata hold the returns."""
+    """Play all videos again and write ``landing.safetensors``; its metadata hold the returns."""
     tensors, entries = {}, {}
     for moment in TASK.moments:
         more, entries[moment] = trace(moment)
         tensors |= more
-    manifest = dict(environment=TASK.env_name, seed=films.SEED, moments=entries)
+    manifest = dict(environment=TASK.env_name, seed=videos.SEED, moments=entries)
     save_file(tensors, DATA / "landing.safetensors", {"manifest": json.dumps(manifest)})
-    seal(DATA)
+    write_checksums(DATA)
 
 
 if __name__ == "__main__":

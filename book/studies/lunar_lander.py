@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from rl_lab.settings import LANDER, LANDER_RECIPE, LANDER_STEPS
-from rl_lab.studies import Study, main, run_dqn
+from rl_lab.course.settings import LANDER, LANDER_RECIPE, LANDER_STEPS
+from rl_lab.course.studies import Study, main, run_dqn
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -12,9 +12,7 @@ import optuna
 import pandas as pd
 
 from rl_lab.agents.dqn import DQNAgent
-from rl_lab.envs import make_env
-from rl_lab.losses import q_learning_loss
-from rl_lab.settings import (
+from rl_lab.course.settings import (
     CARTPOLE,
     CARTPOLE_RECIPE,
     CARTPOLE_SCALE,
@@ -22,7 +20,9 @@ from rl_lab.settings import (
     CARTPOLE_SEARCHED,
     CARTPOLE_SEARCHED_STEPS,
 )
-from rl_lab.studies import Study, main, run_dqn, train_and_play
+from rl_lab.course.studies import Study, main, run_dqn, train_and_play
+from rl_lab.envs import make_env
+from rl_lab.losses import QLearning
 from rl_lab.training import History
 
 DATA = Path(__file__).parents[1] / "data"
@@ -75,7 +75,7 @@ def search(
                 **fixed | settings,
                 seed=seed,
                 device="cpu",
-                loss=partial(q_learning_loss, double=True),
+                objective=QLearning(double=True),
             )
             for settings in proposed
             for seed in seeds

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from rl_lab.agents.dqn import DQNAgent
+from rl_lab.course.settings import LANDER_RECIPE, LANDER_SEARCHED, LANDER_STEPS
+from rl_lab.course.studies import Study, main, run_dqn, train_and_play
 from rl_lab.envs import make_env
-from rl_lab.losses import q_learning_loss
-from rl_lab.settings import LANDER_RECIPE, LANDER_SEARCHED, LANDER_STEPS
-from rl_lab.studies import Study, main, run_dqn, train_and_play
+from rl_lab.losses import QLearning
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -50,7 +50,7 @@ def compare(
             **fixed | settings[label],
             seed=seed,
             device="cpu",
-            loss=partial(q_learning_loss, double=True),
+            objective=QLearning(double=True),
         )
         for label, seed in runs
     ]

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from rl_lab.agents.tabular import QLearningAgent
+from rl_lab.course.studies import Study, Tables, main
 from rl_lab.envs import Bins, make_env
-from rl_lab.studies import Study, Tables, main
 from rl_lab.training import evaluate, train_dqn
 
 DATA = Path(__file__).parents[1] / "data"

@@ -1,46 +1,45 @@
-"""Films of one agent at several moments of its training, and its weights at each.
+"""Videos of one agent at several moments of its training, and its weights at each.
 
-Without arguments what is missing is made; ``films.py cartpole`` trains and films CartPole anew,
-and with ``--keep-weights`` films it anew from the stored weights. A film shows one greedy
+Without arguments what is missing is made; ``videos.py cartpole`` trains on CartPole and records
+anew, and with ``--keep-weights`` records anew from the stored weights. A video shows one greedy
 episode of one seed: an anecdote to look at, where the other scripts of this folder give
-results. ``films.json`` says of each film whose it is, where it starts and what it returned.
+results. ``videos.json`` says of each video whose it is, where it starts and what it returned.
 """
 
 import argparse
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
 from rl_lab.agents.dqn import DQNAgent
+from rl_lab.course.settings import CARTPOLE_RECIPE, CARTPOLE_STEPS, LANDER_RECIPE, LANDER_STEPS
+from rl_lab.course.stored import write_checksums
+from rl_lab.course.videos import record
 from rl_lab.envs import make_env
-from rl_lab.films import record
-from rl_lab.losses import q_learning_loss
-from rl_lab.settings import CARTPOLE_RECIPE, CARTPOLE_STEPS, LANDER_RECIPE, LANDER_STEPS
+from rl_lab.losses import QLearning
 from rl_lab.training import EVALUATION_SEED, train_dqn
-from rl_lab.utils.stored import seal
 
-FILMS = Path(__file__).parents[1] / "films"
-MANIFEST = FILMS / "films.json"
+VIDEOS = Path(__file__).parents[1] / "videos"
+MANIFEST = VIDEOS / "videos.json"
 SEED = 0
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned and filmed.
+    """What is learned and recorded.
 
     Attributes:
         env_name: Gymnasium name.
         sizes: observed numbers, and actions.
         settings: of the agent, which learns by the Double DQN target.
-        moments: environment steps of training at which each film is taken, in rising order.
+        moments: environment steps of training at which a video is recorded, in rising order.
         max_steps: environment steps of a training episode at most.
-        film_steps: environment steps of a film at most.
-        every: environment steps between two frames of a film.
-        endings: for a moment, how the filmed episode has to end, by its last observation, its
+        video_steps: environment steps of a video at most.
+        every: environment steps between two frames of a video.
+        endings: for a moment, how the recorded episode has to end, by its last observation, its
             last reward and its length; anyhow, if the moment is not named.
     """
 
@@ -49,14 +48,14 @@ class Task:
     settings: Mapping
     moments: Mapping[str, int]
     max_steps: int = 500
-    film_steps: int = 500
+    video_steps: int = 500
     every: int = 2
     endings: Mapping[str, Callable[..., bool]] = field(default_factory=dict)
 
     def agent(self) -> DQNAgent:
         """The agent before it has learned anything."""
-        loss = partial(q_learning_loss, double=True)
-        return DQNAgent(*self.sizes, **self.settings, loss=loss, device="cpu", seed=SEED)
+        objective = QLearning(double=True)
+        return DQNAgent(*self.sizes, **self.settings, objective=objective, device="cpu", seed=SEED)
 
 
 LANDER_LIMIT = 1_000
@@ -74,7 +73,7 @@ TASKS = {
         LANDER_RECIPE,
         {"crash": 0, "hover": 80_000, "landing": LANDER_STEPS},
         max_steps=LANDER_LIMIT,
-        film_steps=400,
+        video_steps=400,
         every=4,
         endings={
             "crash": lambda state, reward, length: reward == -100 and abs(state[0]) < 0.9,
@@ -87,7 +86,7 @@ TASKS = {
 
 def weights_path(name: str, moment: str) -> Path:
     """Where the weights of a moment are."""
-    return FILMS / f"{name}_{moment}.safetensors"
+    return VIDEOS / f"{name}_{moment}.safetensors"
 
 
 def train(name: str) -> None:
@@ -109,7 +108,7 @@ def train(name: str) -> None:
 
 
 def trained(name: str, moment: str) -> tuple[DQNAgent, int]:
-    """The agent of a moment, from its stored weights, and the seed of its film's start.
+    """The agent of a moment, from its stored weights, and the seed of its video's start.
 
     The start is the first of `evaluate`, which training has not seeded, or the first whose
     episode ends as asked for.
@@ -136,11 +135,11 @@ def first_start(agent: DQNAgent, env, wanted: Callable[..., bool]) -> int:
             length, over = length + 1, terminated or truncated
         if wanted(state, reward, length):
             return seed
-    raise RuntimeError("no start leads to the episode to be filmed: try another SEED")
+    raise RuntimeError("no start leads to the episode to be recorded: try another SEED")
 
 
 class Counted:
-    """An agent whose choices are counted: the environment steps of a film."""
+    """An agent whose choices are counted: the environment steps of a video."""
 
     def __init__(self, agent: DQNAgent) -> None:
         self.agent, self.n = agent, 0
@@ -151,15 +150,15 @@ class Counted:
         return self.agent.select_action(state, training=training)
 
 
-def film(name: str) -> dict[str, dict]:
-    """Film all moments from their stored weights; returns the manifest's entries by film."""
+def record_all(name: str) -> dict[str, dict]:
+    """Record all moments from their stored weights; returns the manifest's entry of each video."""
     task, entries = TASKS[name], {}
     camera = make_env(task.env_name, render_mode="rgb_array")
     for moment, env_steps in task.moments.items():
         agent, start = trained(name, moment)
-        path, player = FILMS / f"{name}_{moment}.mp4", Counted(agent)
-        options = dict(max_steps=task.film_steps, every=task.every)
-        filmed = record(player, camera, path, seed=start, **options)
+        path, player = VIDEOS / f"{name}_{moment}.mp4", Counted(agent)
+        options = dict(max_steps=task.video_steps, every=task.every)
+        recorded = record(player, camera, path, seed=start, **options)
         entries[path.stem] = {
             "environment": task.env_name,
             "agent": name,
@@ -168,7 +167,7 @@ def film(name: str) -> dict[str, dict]:
             "start": start,
             "every": task.every,
             "length": player.n,
-            "return": round(filmed, 2),
+            "return": round(recorded, 2),
             "bytes": path.stat().st_size,
         }
         print(path.stem, entries[path.stem], flush=True)
@@ -176,47 +175,47 @@ def film(name: str) -> dict[str, dict]:
 
 
 def read_manifest() -> dict:
-    """What is known of the films so far."""
-    empty = {"agents": {}, "films": {}}
+    """What is known of the videos so far."""
+    empty = {"agents": {}, "videos": {}}
     return json.loads(MANIFEST.read_text(encoding="utf-8")) if MANIFEST.exists() else empty
 
 
 def make(name: str, keep_weights: bool) -> None:
-    """Train, unless the weights are there and kept; film, and write both into the manifest."""
-    FILMS.mkdir(exist_ok=True)
+    """Train, unless the weights are there and kept; record, and write both into the manifest."""
+    VIDEOS.mkdir(exist_ok=True)
     stored = all(weights_path(name, moment).exists() for moment in TASKS[name].moments)
     if not (keep_weights and stored):
         train(name)
     manifest = read_manifest()
-    manifest["films"] |= film(name)
+    manifest["videos"] |= record_all(name)
     manifest["agents"][name] = {"double": True, **TASKS[name].settings}
     text = json.dumps(manifest, indent=1, sort_keys=True)
     MANIFEST.write_text(f"{text}\n", encoding="utf-8")
 
 
 def is_complete(name: str) -> bool:
-    """Whether every film of `name` is there, with its poster, its weights and its entry."""
+    """Whether every video of `name` is there, with its poster, its weights and its entry."""
     kinds = (".mp4", ".png", ".safetensors")
-    known = read_manifest()["films"]
+    known = read_manifest()["videos"]
     return all(
-        f"{name}_{moment}" in known and (FILMS / f"{name}_{moment}{kind}").exists()
+        f"{name}_{moment}" in known and (VIDEOS / f"{name}_{moment}{kind}").exists()
         for moment in TASKS[name].moments
         for kind in kinds
     )
 
 
 def main() -> None:
-    """Make the films named on the command line, or those that are missing."""
+    """Make the videos named on the command line, or those that are missing."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     # `choices` refuses an empty list before Python 3.12.
     parser.add_argument("names", nargs="*", help=f"of {', '.join(TASKS)}; default: what is missing")
-    parser.add_argument("--keep-weights", action="store_true", help="film anew, do not train")
+    parser.add_argument("--keep-weights", action="store_true", help="record anew, do not train")
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in TASKS]:
-        parser.error(f"nothing is filmed of {unknown[0]!r}, only of {', '.join(TASKS)}")
+        parser.error(f"nothing is recorded of {unknown[0]!r}, only of {', '.join(TASKS)}")
     for name in given.names or [n for n in TASKS if not is_complete(n)]:
         make(name, keep_weights=given.keep_weights or not given.names)
-        seal(FILMS)
+        write_checksums(VIDEOS)
 
 
 if __name__ == "__main__":
