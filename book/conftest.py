@@ -4,7 +4,7 @@ nbval collects the cells, reads their tags, sanitizes and compares. nbclient, wh
 the outputs (see record.py), executes them, in the same environment. Beyond what nbval does:
 
 * a kernel that dies fails its cell at once, and the rest of that chapter is skipped;
-* a cell that was never run, or that writes to standard error, fails;
+* a cell that was never run, or that writes to standard error, or has stored some, fails;
 * figures are compared: at most `PNG_TOLERANCE` apart, and none missing;
 * the tag ``approx`` lets the digits of an output differ, ``approx-25`` by at most 25 per
   cent; words must be the same, and figures of about the same size;
@@ -17,6 +17,7 @@ import copy
 import json
 import math
 import re
+import sys
 from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +27,8 @@ import numpy as np
 import pytest
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
+
+sys.path.insert(0, str(Path(__file__).parent / "tools"))
 from record import (
     CELL_TIMEOUT,
     kernel_env,
@@ -144,12 +147,19 @@ class Cell(IPyNbCell):
         if self.parent.broken_by:
             pytest.skip(f"{self.parent.broken_by} broke this chapter's kernel")
         if self.cell.source.strip() and self.cell.execution_count is None:
-            self.raise_cell_error("this cell was never run: `make outputs` records the chapter")
+            self.raise_cell_error(
+                "this cell was never run: run the notebook as a whole, and save it"
+            )
         self.test_outputs = outputs = coalesce_streams(self.execute())
         if any(output.get("name") == "stderr" for output in outputs):
             text = "".join(o.text for o in outputs if o.get("name") == "stderr")
             self.raise_cell_error("the cell wrote to standard error", text)
         stored = coalesce_streams(self.cell.outputs)
+        if any(output.get("name") == "stderr" for output in stored):
+            self.raise_cell_error(
+                "a progress bar or a warning is stored with this cell (it is standard error), and "
+                "neither can be compared: switch it off, run the notebook again, and save it"
+            )
         if self.options["check"] and not self.compare_outputs(outputs, stored):
             self.raise_cell_error("Cell outputs differ", "\n".join(self.comparison_traceback))
 

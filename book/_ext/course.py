@@ -3,9 +3,8 @@
 * `rl_lab` can be imported by autodoc from this checkout;
 * launch buttons and links follow the repository that the site is built from;
 * equations are set by the site's own copy of MathJax;
-* ``films/NAME.mp4`` in a page's HTML finds its film, as it does in the notebook;
+* ``videos/NAME.mp4`` in a page's HTML finds its video, as it does in the notebook;
 * every finished page is lightened, named for screen readers and given its experiments (pages.py);
-* each page is there as plain text, too, with what search engines ask for (machines.py);
 * the bibliography is sorted by author and year, as the text cites.
 """
 
@@ -14,18 +13,16 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
 
-from machines import PREVIEW, pages_address, write_for_machines
 from pages import mend_pages
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.plain import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
 from pybtex.style.sorting.author_year_title import SortingStyle
-from sphinx.util import logging
-from vendored import copy_mathjax
 
-logger = logging.getLogger(__name__)
+MATHJAX = "sphinx-mathjax-offline"
 
 
 def github_url(address: str) -> str | None:
@@ -54,23 +51,25 @@ def repository_url(srcdir: Path) -> str | None:
     return next((url for address in candidates if (url := github_url(address))), None)
 
 
+def pages_address(repository: str | None) -> str | None:
+    """Where GitHub shows the site of a repository, with a slash at its end."""
+    if repository is None:
+        return None
+    owner, name = repository.lower().removeprefix("https://github.com/").split("/")
+    host = f"{owner}.github.io"
+    return f"https://{host}/" if name == host else f"https://{host}/{name}/"
+
+
 def follow_repository(app, config) -> None:
     """Point every button at the repository, and give pages ``{{ repository }}``."""
     options = config.html_theme_options
     url = repository_url(Path(app.srcdir))
-    if url is None:
-        logger.info(
-            "no GitHub remote: the launch buttons hold the placeholder %s",
-            options["repository_url"],
-        )
-    else:
+    if url is not None:
         options["repository_url"] = url
     # Where the site is shown: a variable, or GitHub Pages; unknown where neither tells.
     base = os.environ.get("BOOK_URL", "") or pages_address(url)
     if base:
         config.html_baseurl = config.ogp_site_url = f"{base.rstrip('/')}/"
-        config.ogp_image = f"{config.ogp_site_url}{PREVIEW.as_posix()}"
-        config.ogp_image_alt = "A cart that balances a pole, beside the title of the course"
     config.myst_substitutions = {
         **config.myst_substitutions,
         "repository": options["repository_url"],
@@ -78,7 +77,10 @@ def follow_repository(app, config) -> None:
 
 
 def drop_idle_scripts(app, pagename, templatename, context, doctree) -> None:
-    """Leave out the scripts of sphinx-thebe, which clash with themselves; see live.py."""
+    """Leave out scripts and styles of sphinx-thebe: they clash with themselves; see live.py."""
+    context["css_files"] = [
+        sheet for sheet in context["css_files"] if "sphinx-thebe" not in str(sheet.filename)
+    ]
     context["script_files"] = [
         script
         for script in context["script_files"]
@@ -86,9 +88,12 @@ def drop_idle_scripts(app, pagename, templatename, context, doctree) -> None:
     ]
 
 
-def forget_listings(app) -> None:
-    """Write the library's source anew: Sphinx keeps listings of unchanged modules as they are."""
+def forget_old(app) -> None:
+    """Remove what Sphinx would leave as it was: the whole book in one file, which may hold
+    solutions that this site must not, and listings of the library's unchanged modules."""
     shutil.rmtree(Path(app.outdir, "_modules"), ignore_errors=True)
+    for file in Path(app.outdir).glob("deep-q-networks.*"):  # by book/tools/whole.py
+        file.unlink()
 
 
 def finish(app, error) -> None:
@@ -97,17 +102,19 @@ def finish(app, error) -> None:
         return
     copy_files(app)
     mend_pages(Path(app.outdir))
-    write_for_machines(app)
 
 
 def copy_files(app) -> None:
-    """Put the installed MathJax where `mathjax_path` says it is, and the films beside the pages."""
-    copy_mathjax(Path(app.outdir, "_static", "mathjax"))
-    films = Path(app.outdir, "book", "films")
-    films.mkdir(parents=True, exist_ok=True)
-    for film in Path(app.srcdir, "book", "films").glob("*.mp4"):
-        shutil.copy(film, films)
-        shutil.copy(film.with_suffix(".png"), films)  # its poster
+    """Put MathJax where `mathjax_path` says it is, and the videos beside the pages."""
+    source = Path(distribution(MATHJAX).locate_file(f"{MATHJAX}/static/mathjax"))
+    target, fonts = Path(app.outdir, "_static", "mathjax"), "output/chtml/fonts/woff-v2"
+    shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
+    shutil.copy(source / "tex-chtml.js", target)
+    videos = Path(app.outdir, "book", "videos")
+    videos.mkdir(parents=True, exist_ok=True)
+    for video in Path(app.srcdir, "book", "videos").glob("*.mp4"):
+        shutil.copy(video, videos)
+        shutil.copy(video.with_suffix(".png"), videos)  # its poster
     # The theme's icons, in whose place icons.css draws, and maps for its developers.
     static = Path(app.outdir, "_static")
     shutil.rmtree(static / "vendor" / "fontawesome", ignore_errors=True)
@@ -136,6 +143,6 @@ def setup(app):
     register_plugin("pybtex.style.formatting", "course_plain", CourseStyle)
     app.connect("config-inited", follow_repository)
     app.connect("html-page-context", drop_idle_scripts, priority=900)
-    app.connect("builder-inited", forget_listings)
+    app.connect("builder-inited", forget_old)
     app.connect("build-finished", finish, priority=900)  # the theme has its own last steps
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,7 +2,8 @@
 
 * The repository is that of course.py; the ref is the branch or tag that is built. Launch buttons,
   edit links, ``{{ ref }}``, ``{{ install }}`` and ``{{ bibtex }}`` in a page's text, and the first
-  cell of the notebooks that readers download lead there. A fork changes no file.
+  cell of the notebooks that readers download lead there. A fork changes no file. Where the
+  repository is not known, the pages have no such buttons.
 * Every chapter can be downloaded as a plain Python script, too.
 """
 
@@ -10,13 +11,16 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import jupytext
 import nbformat
+from course import repository_url
+from solutions import left_out, shown
 
-PLACE = 'REPOSITORY, REF = "", ""'  # of the first cell, see book/colab.py
+PLACE = 'REPOSITORY, REF = "", ""'  # of the first cell, see book/tools/colab.py
 
 
 BIBTEX = """\
@@ -76,6 +80,23 @@ def follow_ref(app, config) -> None:
     }
 
 
+def drop_buttons(app, config) -> None:
+    """Leave out buttons that would lead nowhere, or to the solutions that this build leaves out."""
+    known = repository_url(Path(app.srcdir)) is not None
+    if known and shown():
+        return
+    buttons = ("use_repository_button", "use_edit_page_button", "use_source_button")
+    config.html_theme_options |= {"launch_buttons": {}, **dict.fromkeys(buttons, False)}
+    if not known:
+        config.html_theme_options["use_issues_button"] = False
+        print(
+            f"no GitHub remote: the pages have no launch, edit or issue buttons, and say "
+            f"{config.html_theme_options['repository_url']} where a command needs the repository; "
+            "set BOOK_REPOSITORY_URL",
+            file=sys.stderr,
+        )
+
+
 def offer_script(app, pagename, templatename, context, doctree) -> None:
     """Put the script into the menu of downloads of a chapter."""
     if not is_chapter(app, pagename):
@@ -106,7 +127,7 @@ def write_downloads(app, error) -> None:
     for name in sorted(app.env.all_docs):
         if is_chapter(app, name):
             path = Path(app.outdir, "_sources", f"{name}.ipynb")
-            text = Path(app.env.doc2path(name)).read_text(encoding="utf-8")
+            text = left_out(Path(app.env.doc2path(name)).read_text(encoding="utf-8"))
             text = placed(text, options["repository_url"], options["repository_branch"])
             path.write_text(text, encoding="utf-8")
             path.with_suffix(".py").write_text(script(text), encoding="utf-8")
@@ -130,6 +151,7 @@ def script(notebook: str) -> str:
 def setup(app):
     """Called by Sphinx."""
     app.connect("config-inited", follow_ref, priority=600)  # after course.py
+    app.connect("config-inited", drop_buttons, priority=700)
     app.connect("html-page-context", offer_script, priority=600)  # after the theme
     app.connect("build-finished", write_downloads)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -101,6 +101,8 @@ def offer_live_code(app, pagename, templatename, context, doctree) -> None:
     if not is_chapter(app, pagename) or name not in quick_chapters(Path(app.srcdir)):
         return
     options = app.config.html_theme_options
+    if not options["launch_buttons"]:
+        return
     settings = {
         **(
             {"thebe": f"{context['pathto']('_static', 1)}/thebe"}

@@ -1,9 +1,10 @@
 """What happens to a page after Sphinx has written it.
 
 The theme and its extensions send every reader everything they have. Here a page keeps the scripts
-that it uses, and all pages share one style sheet (styles.py); images get their sizes and load when
-they come into view; equations wait for the text; names and roles that a screen reader needs are
-put in; experiments get their scripts. Everything may be done twice.
+that it uses; images get their sizes and load when they come into view; equations wait for the
+text; names and roles that a screen reader needs are put in; experiments get their scripts; chapters
+say how long they take to read.
+Everything may be done twice.
 """
 
 import re
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import imagesize
 from bs4 import BeautifulSoup, Tag
-from styles import join_styles
+from folds import fold_claims, join_code
+from reading import measure, tell
 
 # A script, by a part of its name, and what on a page needs it (None: nothing does).
 NEEDED_BY = {
@@ -22,6 +24,7 @@ NEEDED_BY = {
     "clipboard": "div.highlight pre",
     "copybutton": "div.highlight pre",
     "mathjax": ".math",
+    "folds.js": "details.leads",
     # The search box of a page leads to search.html: only there is the index read.
     "searchtools": "#search-results",
     "language_data": "#search-results",
@@ -41,6 +44,8 @@ def mend_pages(site: Path) -> None:
             if soup.main:  # the first page of all only leads to book/index.html
                 pages[page] = soup
     for page, soup in pages.items():
+        fold_claims(soup)
+        join_code(soup)
         drop_unused(soup)
         defer_scripts(soup, options)
         delay_equations(soup)
@@ -49,9 +54,9 @@ def mend_pages(site: Path) -> None:
         name_things(soup)
         join_heads(soup)
         offer_kernels(soup)
-        offer_text(soup, page)
-    join_styles(pages, site)
+    read = {page.stem: found.minutes for page, soup in pages.items() if (found := measure(soup))}
     for page, soup in pages.items():
+        tell(soup, read, page.stem)
         add_experiments(soup, page.parent, site)
         page.write_text(str(soup), encoding="utf-8")
 
@@ -177,7 +182,7 @@ def join_heads(soup: BeautifulSoup) -> None:
         rows[1].decompose()
 
 
-# Other forms of the page
+# Kernels
 
 
 def offer_kernels(soup: BeautifulSoup) -> None:
@@ -195,24 +200,6 @@ def offer_kernels(soup: BeautifulSoup) -> None:
             place.append(link)
 
 
-def offer_text(soup: BeautifulSoup, page: Path) -> None:
-    """Link to the page's plain text, from its head and from the menu of downloads."""
-    menu = soup.select_one(".dropdown-download-buttons ul")
-    text = page.with_suffix(".md").name
-    if menu is None or soup.select_one(f"a[href='{text}']"):
-        return
-    item = BeautifulSoup(
-        f'<li><a class="btn btn-sm dropdown-item" href="{text}" '
-        'title="Plain text, with words in place of figures"><span class="btn__icon-container">'
-        '<i class="fas fa-file-lines"></i></span>'
-        '<span class="btn__text-container">Plain text</span></a></li>',
-        "html.parser",
-    )
-    menu.append(item)
-    attrs = {"rel": "alternate", "type": "text/markdown", "href": text}
-    soup.head.append(soup.new_tag("link", attrs=attrs))
-
-
 # Experiments
 
 
@@ -221,7 +208,7 @@ def add_experiments(soup: BeautifulSoup, folder: Path, site: Path) -> None:
     places = soup.select(EXPERIMENT)
     if not places or soup.select_one("script[data-scripts]"):
         return
-    from rl_lab.widgets import static  # found once setup() has run
+    from rl_lab.course.experiments import static  # found once setup() has run
 
     names = {place["data-experiment"] for place in places}
     assets = {name for place in places for name in place.get("data-assets", "").split()}

@@ -35,13 +35,13 @@ SHAPE = (
 )
 
 
-class tag(nodes.General, nodes.Element):
+class tag(nodes.General, nodes.TextElement):
     """An HTML element: its name, its attributes, and whether it holds anything."""
 
 
 def make(element_name: str, /, *children, **attributes) -> tag:
     """An element with children; an attribute that ends in an underscore is written without it."""
-    element = tag("", *children, name=element_name)
+    element = tag("", "", *children, name=element_name)
     element["html"] = {key.rstrip("_").replace("_", "-"): v for key, v in attributes.items()}
     return element
 
