@@ -1,10 +1,10 @@
 """Time the training core beside its rivals: ``make bench``.
 
-Two things are timed at two sizes of task. A *training step* is: act, step the environment,
-store, learn from one minibatch. An *update* is the learning alone. The contenders take turns, one
-thread each, and what is counted is the processor's time, not the clock's: a busy machine then
-disturbs little. Medians over the turns are compared. The *floor* is the time of an update's
-matrix products alone. ``--store`` writes the tables and the chart of the book's page.
+Two things are timed at two sizes of task, and on small pictures. A *training step* is: act, step
+the environment, store, learn from one minibatch. An *update* is the learning alone. The contenders
+take turns, one thread each, and what is counted is the time of the processor, not the clock: a busy
+machine then disturbs little. Medians over the turns are compared. The *floor* is the time of an
+update's matrix products alone. ``--store`` writes the tables and the chart of the book's page.
 """
 
 import os
@@ -28,11 +28,17 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from sb3_contrib import QRDQN
 from stable_baselines3 import DQN
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import nn
 
 from rl_lab.agents.dqn import DQNAgent
-from rl_lab.multiseed import AgentStack
-from rl_lab.studies import machine
+from rl_lab.course.machine import machine
+from rl_lab.distributional import Categorical, QuantileRegression
+from rl_lab.networks import ConvQNetwork, DuelingQNetwork, NoisyLinear, QNetwork
+from rl_lab.prioritized import PrioritizedReplay
+from rl_lab.stack import AgentStack
 
 PAGE = Path(__file__).parents[1] / "book" / "performance"  # folder of what the page shows
 TURNS = 7
@@ -53,12 +59,62 @@ class Shape(NamedTuple):
     batch_size: int
     lr: float
     target_period: int
+    obs_shape: tuple[int, ...] | None = None  # of pictures
 
 
 SHAPES = {
     "cart": Shape("CartPole-v1", 4, 2, 128, 64, 1e-3, 100),
     "lander": Shape("LunarLander-v3", 8, 4, 256, 128, 5e-4, 200),
+    "pixels": Shape("Pictures-v0", 400, 3, 128, 32, 1e-3, 100, (4, 10, 10)),
 }
+ATOMS = 51
+# The distributional member of the family that Stable-Baselines3 has, and all parts together.
+QUANTILES = dict(network=partial(QNetwork, n_atoms=ATOMS), objective=QuantileRegression(ATOMS))
+RAINBOW = dict(
+    network=partial(DuelingQNetwork, n_atoms=ATOMS, linear=NoisyLinear),
+    objective=Categorical(0, 100, n_atoms=ATOMS, double=True),
+    replay=PrioritizedReplay,
+    n_step=3,
+)
+
+
+class Pictures(gym.Env):
+    """Random pictures of 10 x 10: nothing to learn, and no time of its own."""
+
+    observation_space = gym.spaces.Box(0, 255, (4, 10, 10), np.uint8)
+    action_space = gym.spaces.Discrete(3)
+
+    def __init__(self) -> None:
+        self.pictures = np.random.default_rng(0).integers(255, size=(64, 4, 10, 10), dtype=np.uint8)
+
+    def reset(self, *, seed=None, options=None):
+        self.n = 0
+        return self.pictures[0], {}
+
+    def step(self, action):
+        self.n += 1
+        return self.pictures[self.n % 64], 1.0, self.n == 500, False, {}
+
+
+gym.register("Pictures-v0", Pictures)
+
+
+class Convolution(BaseFeaturesExtractor):
+    """What `ConvQNetwork` has before its values, for Stable-Baselines3."""
+
+    def __init__(self, observation_space) -> None:
+        super().__init__(observation_space, 128)
+        layers = [
+            nn.Conv2d(4, 16, 3),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(16 * 8 * 8, 128),
+            nn.ReLU(),
+        ]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, observations):
+        return self.layers(observations)
 
 
 class Contender:
@@ -82,11 +138,13 @@ class Contender:
         return statistics.median(self.times)
 
 
-def agents(shape: Shape, n: int) -> list[DQNAgent]:
+def agents(shape: Shape, n: int, **parts) -> list[DQNAgent]:
     """Return `n` agents with full replay buffers, that learn from step STARTS on."""
+    if shape.obs_shape:
+        parts = dict(network=ConvQNetwork) | parts
     made = [
         DQNAgent(
-            shape.obs_dim,
+            Pictures.observation_space if shape.obs_shape else shape.obs_dim,
             shape.n_actions,
             hidden_dim=shape.hidden_dim,
             lr=shape.lr,
@@ -98,15 +156,19 @@ def agents(shape: Shape, n: int) -> list[DQNAgent]:
             learning_starts=STARTS,
             device="cpu",
             seed=seed,
+            **parts,
         )
         for seed in range(n)
     ]
     rng = np.random.default_rng(0)
-    states = rng.normal(size=(STORED + 1, shape.obs_dim)).astype(np.float32)
+    if shape.obs_shape:
+        states = rng.integers(255, size=(STORED + 1, *shape.obs_shape), dtype=np.uint8)
+    else:
+        states = rng.normal(size=(STORED + 1, shape.obs_dim)).astype(np.float32)
     actions = rng.integers(shape.n_actions, size=STORED)
     for agent in made:
         for state, action, after in zip(states, actions, states[1:], strict=False):
-            agent.replay.push(state, action, 1.0, after, False)
+            agent.replay.push(state, action, 1.0, after, False, agent.gamma)
     return made
 
 
@@ -127,9 +189,9 @@ class Walk:
         return row
 
 
-def dqn_step(shape: Shape):
+def dqn_step(shape: Shape, **parts):
     """Train one `DQNAgent`; returns it, too."""
-    (agent,) = agents(shape, 1)
+    (agent,) = agents(shape, 1, **parts)
     walk = Walk(shape.env, 0)
 
     def work(rounds):
@@ -140,20 +202,15 @@ def dqn_step(shape: Shape):
     return work, agent
 
 
-def stack_step(shape: Shape, n: int):
+def stack_step(shape: Shape, n: int, **parts):
     """Train a stack of `n` agents; returns it, too."""
-    stack = AgentStack(agents(shape, n))
+    stack = AgentStack(agents(shape, n, **parts))
     walks = [Walk(shape.env, seed) for seed in range(n)]
 
     def work(rounds):
         for _ in range(rounds):
             actions = stack.select_actions([walk.state for walk in walks])
-            due = [
-                agent.observe(*walk.step(action))
-                for agent, walk, action in zip(stack.agents, walks, actions, strict=True)
-            ]
-            if all(due):
-                stack.learn()
+            stack.update([w.step(a) for w, a in zip(walks, actions, strict=True)])
 
     work(STARTS + 20)
     return work, stack
@@ -169,10 +226,14 @@ def repeated(function):
     return work
 
 
-def sb3_step(shape: Shape):
+def sb3_step(shape: Shape, algorithm=DQN, **policy):
     """Train Stable-Baselines3's DQN with the same settings (its loss is Huber's; it clips)."""
-    model = DQN(
-        "MlpPolicy",
+    if shape.obs_shape:
+        policy |= dict(features_extractor_class=Convolution, net_arch=[])
+    else:
+        policy |= dict(net_arch=[shape.hidden_dim] * 2)
+    model = algorithm(
+        "CnnPolicy" if shape.obs_shape else "MlpPolicy",
         shape.env,
         learning_rate=shape.lr,
         buffer_size=STORED,
@@ -183,7 +244,7 @@ def sb3_step(shape: Shape):
         target_update_interval=shape.target_period,
         exploration_initial_eps=EPSILON,
         exploration_final_eps=EPSILON,
-        policy_kwargs={"net_arch": [shape.hidden_dim] * 2},
+        policy_kwargs=policy,
         device="cpu",
         seed=0,
     )
@@ -280,12 +341,19 @@ def contenders(shape: Shape) -> dict[str, Contender]:
     found = {
         "step: Stable-Baselines3": Contender(sb3_step(shape)),
         "step: DQNAgent": Contender(step),
-        "update: DQNAgent": Contender(repeated(agent._learn)),
+        "update: DQNAgent": Contender(repeated(agent.learn)),
     }
-    for n in STACKS:
+    for n in (10,) if shape.obs_shape else STACKS:
         step, stack = stack_step(shape, n)
         found[f"step: stack of {n}"] = Contender(step, n)
         found[f"update: stack of {n}"] = Contender(repeated(stack.learn), n)
+    if shape.obs_shape:
+        return found
+    quantiles = sb3_step(shape, QRDQN, n_quantiles=ATOMS)
+    found["step: QR-DQN of sb3-contrib"] = Contender(quantiles)
+    for name, parts in {"QR-DQN": QUANTILES, "Rainbow": RAINBOW}.items():
+        found[f"step: {name}"] = Contender(dqn_step(shape, **parts)[0])
+        found[f"step: {name}, stack of 10"] = Contender(stack_step(shape, 10, **parts)[0], 10)
     jax_work = jax_update(shape, 10)
     found["update: JAX, 10 seeds"] = Contender(lambda rounds: jax_work(20 * rounds), 10 * 20)
     found["floor: stack of 10"] = Contender(products(shape, 10), 10)
@@ -294,27 +362,28 @@ def contenders(shape: Shape) -> dict[str, Contender]:
 
 def ratios(us: dict[str, float], name: str) -> list[tuple[str, float, float]]:
     """Return each goal of a shape: what is divided, the ratio, and where it should be."""
-    of_sb3, of_jax = {"cart": (0.12, 1.25), "lander": (0.30, 1.25)}[name]
-    ten = us["update: stack of 10"]
+    alone, of_ten = {"cart": (0.55, 0.13), "lander": (0.55, 0.32), "pixels": (0.5, 0.35)}[name]
+    rival = us["step: Stable-Baselines3"]
     goals = [
-        (
-            "step, stack of 10 / Stable-Baselines3",
-            us["step: stack of 10"] / us["step: Stable-Baselines3"],
-            of_sb3,
-        ),
-        ("update, stack of 10 / JAX", ten / us["update: JAX, 10 seeds"], of_jax),
+        ("step, DQNAgent / Stable-Baselines3", us["step: DQNAgent"] / rival, alone),
+        ("step, stack of 10 / Stable-Baselines3", us["step: stack of 10"] / rival, of_ten),
+    ]
+    if name == "pixels":
+        return goals
+    ten, rival = us["update: stack of 10"], us["step: QR-DQN of sb3-contrib"]
+    return [
+        *goals,
+        ("step, QR-DQN / sb3-contrib", us["step: QR-DQN"] / rival, 0.6),
+        ("step, stack of 10 QR-DQN / sb3-contrib", us["step: QR-DQN, stack of 10"] / rival, 0.3),
+        ("update, stack of 10 / JAX", ten / us["update: JAX, 10 seeds"], 1.2),
         ("update, stack of 10 / floor", ten / us["floor: stack of 10"], 2.0),
     ]
-    if name == "cart":
-        alone = us["step: DQNAgent"] / us["step: Stable-Baselines3"]
-        goals.insert(0, ("step, DQNAgent / Stable-Baselines3", alone, 0.25))
-    return goals
 
 
 def chart(rows: list[dict], path: Path) -> None:
     """Draw the medians of each shape as bars, with the range over the turns."""
-    figure, axes = plt.subplots(1, 2, figsize=(9.5, 4.6), layout="constrained", sharey=True)
-    for ax, name in zip(axes, SHAPES, strict=True):
+    figure, axes = plt.subplots(1, 2, figsize=(9.5, 5.6), layout="constrained", sharey=True)
+    for ax, name in zip(axes, ("cart", "lander"), strict=True):
         own = [row for row in rows if row["size"] == name]
         labels = [row["what"] for row in own]
         medians = np.array([row["median"] for row in own])
@@ -337,7 +406,7 @@ def write(path: Path, rows: list[dict]) -> None:
 def conditions() -> list[dict]:
     """Return date, processor and versions, a row each."""
     here = machine()
-    packages = ("stable-baselines3", "jax", "jaxlib")
+    packages = ("stable-baselines3", "sb3-contrib", "jax", "jaxlib")
     facts = {
         "date": datetime.date.today().isoformat(),
         "processor": here["processor"],
@@ -355,7 +424,7 @@ def main() -> int:
     parser.add_argument("--store", action="store_true", help="write what the book's page shows")
     args = parser.parse_args()
     if args.store and args.shapes != [*SHAPES]:
-        parser.error("--store needs both shapes")
+        parser.error("--store needs all shapes")
     torch.set_num_threads(1)
     times, goals = [], []
     for name in args.shapes:

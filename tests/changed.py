@@ -1,8 +1,8 @@
 """Run what a change can have broken: ``python tests/changed.py [REF]``, or ``make changed``.
 
 Compared are the files as they are now, committed or not, with where this branch left REF. A chapter
-runs when it was touched, when a module of `rl_lab` that it imports was, itself or by way of
-another, or when a stored result or film that it names was; a test file likewise. What every check
+runs when it was touched, when a module of this repository that it imports was, itself or by way of
+another, or when a stored result or video that it names was; a test file likewise. What every check
 stands on, such as the versions in requirements.txt, lets everything run.
 """
 
@@ -18,35 +18,49 @@ EVERYTHING = {
     "Makefile",
     "book/conftest.py",
     "book/nbval_sanitize.cfg",
-    "book/record.py",
-    "book/report.py",
+    "book/tools/record.py",
+    "book/tools/report.py",
     "pyproject.toml",
     "requirements.txt",
     "tests/conftest.py",
 }
 # Beginnings of paths, and the tests that look at such files without importing them.
 LOOKED_AT = {
-    ".binder/": ["tests/test_launch.py"],
-    "_config.yml": ["tests/test_site.py", "tests/browser"],
-    "_toc.yml": ["tests/test_book.py", "tests/browser"],
-    "book/_ext/": ["tests/test_site.py", "tests/browser"],
+    ".binder/": ["tests/tools/test_launch.py"],
+    "_config.yml": ["tests/tools/test_site.py", "tests/browser"],
+    "CONTRIBUTING.md": ["tests/test_imports.py"],
+    "_toc.yml": ["tests/tools/test_book.py", "tests/browser"],
+    "book/api.md": ["tests/test_imports.py"],
+    "book/_ext/": ["tests/tools/test_site.py", "tests/browser"],
     "book/": [
-        "tests/test_book.py",
-        "tests/test_launch.py",
-        "tests/test_instructors.py",
-        "tests/test_slides.py",
-        "tests/test_handout.py",
+        "tests/course/test_claims.py",
+        "tests/tools/test_bind.py",
+        "tests/tools/test_book.py",
+        "tests/tools/test_launch.py",
+        "tests/tools/test_instructors.py",
+        "tests/tools/test_handout.py",
+        "tests/tools/test_live.py",
+        "tests/tools/test_solutions.py",
+        "tests/tools/test_whole.py",
+        "tests/course/test_exercises.py",
     ],
-    "book/slides.py": ["tests/test_slides.py", "tests/browser"],
-    "book/template/": ["tests/test_new_chapter.py"],
-    "book/template/slides/": ["tests/test_slides.py", "tests/browser"],
-    "book/new_chapter.py": ["tests/test_new_chapter.py"],
-    "book/data/": ["tests/test_stored.py", "tests/test_sums.py"],
-    "book/films/": ["tests/test_films.py", "tests/test_sums.py"],
-    "book/handout.py": ["tests/test_handout.py"],
-    "book/studies/": ["tests/test_stored.py"],
-    "rl_lab/widgets/": ["tests/test_widgets.py", "tests/browser"],
-    ".github/": ["tests/test_ci.py"],
+    "book/tools/slides.py": ["tests/browser"],
+    "book/tools/whole.py": ["tests/browser"],
+    "book/template/": ["tests/tools/test_new_chapter.py"],
+    "book/template/exam.md": ["tests/tools/test_exam.py"],
+    "book/template/slides/": ["tests/tools/test_slides.py", "tests/browser"],
+    "book/data/": [
+        "tests/course/test_stored.py",
+        "tests/course/test_sums.py",
+        "tests/tools/test_data_dictionary.py",
+    ],
+    "book/data_dictionary.md": ["tests/tools/test_data_dictionary.py"],
+    "book/videos/": ["tests/course/test_videos.py", "tests/course/test_sums.py"],
+    "book/studies/": ["tests/course/test_stored.py", "tests/tools/test_instructors.py"],
+    "book/studies/lander_questions.py": ["tests/course/test_lander_endings.py"],
+    "rl_lab/course/experiments/": ["tests/course/test_experiments.py", "tests/browser"],
+    ".github/": ["tests/tools/test_ci.py"],
+    "README.md": ["tests/tools/test_ci.py"],
 }
 
 
@@ -97,7 +111,7 @@ def imports(path: Path) -> set[str]:
 
 
 def modules_used(path: Path, modules: dict[str, Path]) -> set[str]:
-    """Names of all modules of `rl_lab` that a file needs, those that they need included."""
+    """Names of all `modules` that a file needs, those that they need included."""
     found, waiting = set(), [path]
     while waiting:
         names = imports(waiting.pop())
@@ -108,9 +122,11 @@ def modules_used(path: Path, modules: dict[str, Path]) -> set[str]:
 
 
 def library(root: Path) -> dict[str, Path]:
-    """Every module of `rl_lab`, by its full name."""
+    """Every module of `rl_lab` by its full name, and those of the book and the tests by theirs."""
     files = [path for path in (root / "rl_lab").rglob("*.py") if path.name != "__init__.py"]
-    return {".".join(path.relative_to(root).with_suffix("").parts): path for path in files}
+    found = {".".join(path.relative_to(root).with_suffix("").parts): path for path in files}
+    others = ("book/_ext/*.py", "book/tools/*.py", "tests/*.py", "tests/browser/*.py")
+    return found | {path.stem: path for pattern in others for path in root.glob(pattern)}
 
 
 def stands_on(path: Path, changed: list[str], modules: dict[str, Path], root: Path) -> list[str]:
@@ -127,7 +143,7 @@ def stands_on(path: Path, changed: list[str], modules: dict[str, Path], root: Pa
         or (
             name.startswith("rl_lab/") and not name.endswith(".py") and Path(name).parent in folders
         )
-        or (name.startswith(("book/data/", "book/films/")) and names(text, name))
+        or (name.startswith(("book/data/", "book/videos/")) and names(text, name))
     ]
 
 

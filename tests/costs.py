@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "book"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "book" / "tools"))
 
 from record import PeakMemory, kernel_env, make_client
 

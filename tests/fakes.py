@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from rl_lab.replay import Draw, ReplayBuffer
+from rl_lab.replay import ReplayBuffer, Sample
 
 
 class Heard(NamedTuple):
@@ -89,23 +89,23 @@ class RecordingAgent:
 
 
 class FakeReplay:
-    """A `ReplayBuffer` whose draws all carry one weight, and that keeps its feedback."""
+    """A `ReplayBuffer` whose samples all carry one weight; it keeps them and their priorities."""
 
     def __init__(self, weight=1.0):
         self.ring = ReplayBuffer(100, seed=0)
         self.weight = weight
-        self.drawn, self.fed_back = [], []
+        self.samples, self.updates = [], []
 
     def __len__(self):
         return len(self.ring)
 
-    def push(self, *row):
-        return self.ring.push(*row)
+    def add(self, transition):
+        return self.ring.add(transition)
 
-    def draw(self, batch_size):
-        batch, weights, slots = self.ring.draw(batch_size)
-        self.drawn.append(Draw(batch, self.weight * weights, slots))
-        return self.drawn[-1]
+    def sample(self, batch_size):
+        own = self.ring.sample(batch_size)
+        self.samples.append(Sample(own.batch, own.indices, self.weight * own.weights))
+        return self.samples[-1]
 
-    def feedback(self, slots, td_errors):
-        self.fed_back.append((slots, td_errors))
+    def update_priorities(self, indices, priorities):
+        self.updates.append((indices, priorities))

@@ -8,6 +8,7 @@ import torch
 
 from rl_lab.agents.dqn import DQNAgent
 from rl_lab.agents.tabular import QLearningAgent
+from rl_lab.losses import Errors, QLearning
 from rl_lab.replay import ReplayBuffer
 
 SMALL = dict(hidden_dim=8, buffer_size=50, batch_size=2, device="cpu", seed=0)
@@ -65,11 +66,11 @@ def test_the_ends_of_a_range_are_allowed(value):
     assert agent.gamma == agent.epsilon == value
 
 
-@pytest.mark.parametrize("name", ["batch_size", "learning_starts"])
-def test_a_buffer_too_small_ever_to_learn_from(name):
-    with pytest.raises(ValueError, match=rf"buffer_size=50 .*{name}=51"):
-        DQNAgent(3, 2, **(SMALL | {name: 51}))
-    DQNAgent(3, 2, **(SMALL | {name: 50}))
+def test_a_buffer_too_small_ever_to_learn_from():
+    for settings in (SMALL | dict(batch_size=51), dict(replay=ReplayBuffer(50), batch_size=51)):
+        with pytest.raises(ValueError, match="holds 50 transitions and batch_size=51"):
+            DQNAgent(3, 2, **settings)
+    DQNAgent(3, 2, **(SMALL | dict(batch_size=50, learning_starts=1_000)))
 
 
 def fingerprint(agent):
@@ -99,8 +100,10 @@ def fingerprint(agent):
         ("next_state", np.zeros(2), r"next_state must have shape \(3,\), got \(2,\)"),
         ("state", np.array([0, np.nan, 0]), "state must be finite.*nan"),
         ("next_state", np.array([0, 0, np.inf]), "next_state must be finite.*inf"),
-        ("reward", np.nan, "reward=nan"),
-        ("reward", np.inf, "reward=inf"),
+        ("reward", np.nan, "reward must be finite, .*got nan"),
+        ("truncated", 2, "truncated must be True or False .*got 2"),
+        ("action", 0.5, r"0\.\.1, got 0.5"),
+        ("reward", np.inf, "reward must be finite, .*got inf"),
     ],
 )
 def test_a_bad_update_changes_nothing(name, value, says):
@@ -124,14 +127,17 @@ def test_a_bad_state_is_refused_whether_or_not_the_action_is_random(epsilon, tra
 
 
 def test_a_loss_that_is_not_finite_leaves_the_weights_alone():
-    def loss(online, target, batch, gamma):
-        values = online(batch.states).sum(-1)
-        return values * float("nan"), values.detach()
+    class Nowhere(QLearning):
+        def loss(self, online, target, batch):
+            losses, *rest = super().loss(online, target, batch)
+            return Errors(losses * float("nan"), *rest)
 
-    agent = DQNAgent(3, 2, **SMALL, loss=loss, lr=0.5, target_update_freq=1)
+    agent = DQNAgent(3, 2, **SMALL, objective=Nowhere(), lr=0.5, target_update_freq=1)
     before = copy.deepcopy(agent.online.state_dict())
     agent.update(**GOOD)
-    with pytest.raises(FloatingPointError, match=r"nan at update 1; try a smaller lr \(now 0.5\)"):
+    with pytest.raises(
+        FloatingPointError, match=r"loss became nan .* at update 1; try a smaller lr"
+    ):
         agent.update(**GOOD)
     assert agent.n_updates == 0
     assert all(torch.equal(p, before[name]) for name, p in agent.online.state_dict().items())

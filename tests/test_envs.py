@@ -8,7 +8,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 
-from rl_lab.envs import Bins, Chain, Features, make_env
+from rl_lab.envs import Bins, Chain, Features, Traps, make_env
 
 
 def play(env, actions):
@@ -96,6 +96,8 @@ def test_features_show_a_row_for_a_state():
     assert env.observation_space.shape == (2,)
     with pytest.raises(ValueError, match="3 states need as many rows, got 4"):
         Features(Chain(3), np.eye(4))
+    with pytest.raises(TypeError, match=r"need Discrete observations, not Box"):
+        Features(make_env("CartPole-v1"), np.eye(4))
 
 
 class Plane(gym.Env):
@@ -206,3 +208,33 @@ def test_make_env_names_what_it_cannot_find(name):
 def test_make_env_wants_discrete_actions():
     with pytest.raises(TypeError, match=r"Pendulum-v1 .*Box"):
         make_env("Pendulum-v1")
+
+
+def test_a_row_of_traps_is_passed_by_alternating_doors_alone():
+    env = Traps(4, coin=0.5, prize=3.0)
+    assert env.reset(seed=0)[0] == 0
+    assert [env.step(door)[:3] for door in (0, 1, 0)] == [
+        (1, 0, False),
+        (2, 0, False),
+        (3, 0, False),
+    ]
+    assert env.step(1)[1:4] == (3.0, True, False)
+    env.reset()
+    assert env.step(0)[:3] == (1, 0.0, False)
+    assert env.step(0)[:3] == (1, 0.5, True)  # the trap of room 1
+    check_env(env, skip_render_check=True)
+    with pytest.raises(ValueError, match="at least 2 rooms, got 1"):
+        Traps(1)
+
+
+def test_traps_refuse_what_is_no_door_and_a_step_outside_of_an_episode():
+    env = Traps(3)
+    with pytest.raises(gym.error.ResetNeeded, match="begins with reset"):
+        env.step(0)
+    env.reset()
+    for action in (2, 0.7, -1):
+        with pytest.raises(ValueError, match=f"must be 0 or 1, got {action}"):
+            env.step(action)
+    assert env.step(1)[2]  # a trap
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(1)

@@ -26,7 +26,7 @@ def test_a_linear_one_hot_network_learns_as_the_table_does():
     rng = np.random.default_rng(0)
     table = QLearningAgent(5, 3, lr=ALPHA, gamma=GAMMA)
     # The gradient of (y - w)^2 is -2 delta: half the step size moves w by alpha * delta.
-    network = linear_agent(5, 3, lr=ALPHA / 2, batch_size=1, replay=RecentTransitions(1))
+    network = linear_agent(5, 3, batch_size=1, replay=RecentTransitions(1))
     network.optimizer = torch.optim.SGD(network.online.parameters(), lr=ALPHA / 2)
     one_hot = np.eye(5)
     for _ in range(300):

@@ -84,22 +84,21 @@ SIGNATURES = {
     DQNAgent: "obs_dim n_actions hidden_dim=128 lr=0.001 gamma=0.99 epsilon=1.0 epsilon_min=0.01 "
     "epsilon_decay=0.995 buffer_size=50000 batch_size=64 target_update_freq=100 device=None "
     "seed=None * tau=1.0 epsilon_decay_steps=None lr_decay_updates=None learning_starts=0 "
-    "update_every=1 network=None loss=q_learning_loss replay=None threads=1",
+    "update_every=1 network=QNetwork objective=QLearning(double=False, huber=False) "
+    "replay=ReplayBuffer n_step=1 optimizer=None max_grad_norm=None threads=1",
     DQNAgent.select_action: "self state training=True",
     DQNAgent.update: "self state action reward next_state done * truncated=False",
     DQNAgent.decay_epsilon: "self",
     DQNAgent.q_values: "self state",
     ReplayBuffer: "capacity * seed=None",
-    ReplayBuffer.push: "self state action reward next_state done horizon=1",
+    ReplayBuffer.push: "self state action reward next_state done discount=nan",
     ReplayBuffer.sample: "self batch_size",
-    ReplayBuffer.draw: "self batch_size",
-    ReplayBuffer.feedback: "self slots td_errors",
     QLearningAgent: "n_states n_actions lr=0.1 gamma=0.99 epsilon=1.0 epsilon_min=0.01 "
     "epsilon_decay=0.995 seed=None",
     QLearningAgent.select_action: "self state training=True",
     QLearningAgent.update: "self state action reward next_state done * truncated=False",
     QLearningAgent.decay_epsilon: "self",
-    train_dqn: "agent env n_episodes=500 max_steps=500 * n_env_steps=None seed=None "
+    train_dqn: "agent env n_episodes=None max_steps=500 * n_env_steps=None seed=None "
     "print_every=50 progress=False eval_env=None eval_every=None eval_episodes=20",
     evaluate: "agent env n_episodes=100 * seed=1000000 max_steps=10000",
     get_device: "name=None",
@@ -129,7 +128,8 @@ def test_signatures_are_frozen(name):
     [
         (
             History,
-            "returns lengths losses epsilons env_steps updates seconds interrupted evaluations",
+            "returns lengths losses epsilons env_steps updates seconds interrupted evaluations "
+            "q_means td_errors grad_norms",
         ),
         (GreedyEpisode, "episode_return discounted_return predicted length"),
         (Evaluation, "env_steps updates episodes"),

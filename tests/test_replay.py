@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
+from rl_lab import replay
 from rl_lab.agents import dqn
-from rl_lab.replay import RecentTransitions, ReplayBuffer
+from rl_lab.replay import RecentTransitions, ReplayBuffer, Transition
 
 CAPACITIES = st.integers(1, 12)
 PUSHES = st.integers(1, 40)
@@ -64,7 +65,7 @@ def test_samples_are_stored_transitions_and_never_torn(capacity, n, data):
     buffer = filled(ReplayBuffer(capacity, seed=0), n)
     size = data.draw(st.integers(1, len(buffer)))
     stored = list(map(plain, range(n)[-capacity:]))
-    rows = as_rows(buffer.sample(size))
+    rows = as_rows(buffer.sample(size).batch)
     assert len(rows) == size
     assert all(one in stored for one in rows)
 
@@ -72,7 +73,7 @@ def test_samples_are_stored_transitions_and_never_torn(capacity, n, data):
 @pytest.mark.parametrize("n", [20, 33], ids=["full", "wrapped"])
 def test_every_stored_transition_is_drawn_equally_often(n):
     buffer = filled(ReplayBuffer(20, seed=0), n)
-    drawn = torch.cat([buffer.sample(20)[0] for _ in range(500)])
+    drawn = torch.cat([buffer.sample(20).batch.observations for _ in range(500)])
     counts = np.bincount(numbers(drawn), minlength=n)[-20:]
     assert counts.sum() == 10_000
     assert chisquare(counts).pvalue > 0.01
@@ -80,7 +81,7 @@ def test_every_stored_transition_is_drawn_equally_often(n):
 
 def test_draws_are_with_replacement():
     buffer = filled(ReplayBuffer(10, seed=0), 10)
-    assert any(len(set(numbers(buffer.sample(10)[0]))) < 10 for _ in range(5))
+    assert any(len(set(numbers(buffer.sample(10).batch.observations))) < 10 for _ in range(5))
 
 
 def test_what_sample_returns():
@@ -97,13 +98,14 @@ def test_what_sample_returns():
     assert set(dones.tolist()) <= {0.0, 1.0}
 
 
-def test_draw_is_a_sample_with_weights_slots_and_horizons():
+def test_a_sample_has_weights_indices_and_discounts():
     buffer = filled(ReplayBuffer(6, seed=0), 9)
-    batch, weights, slots = buffer.draw(4)
-    assert as_rows(batch) == as_rows(buffer.gather(slots))
-    assert weights.tolist() == batch.horizons.tolist() == [1, 1, 1, 1]
-    buffer.push(*row(9), horizon=3)
-    assert buffer.gather(np.array([9 % 6])).horizons.tolist() == [3]
+    sample = buffer.sample(4)
+    assert as_rows(sample.batch) == as_rows(buffer.gather(sample.indices))
+    assert sample.weights.tolist() == [1, 1, 1, 1]
+    assert sample.batch.discounts.isnan().all()  # nobody said which
+    buffer.add(Transition(*row(9), 0.25))
+    assert buffer.gather(np.array([9 % 6])).discounts.tolist() == [0.25]
 
 
 def test_a_sample_is_a_copy():
@@ -113,17 +115,17 @@ def test_a_sample_is_a_copy():
         field.fill_(99)
     assert as_rows(buffer.gather(np.arange(5))) == before
     kept = buffer.sample(5)
-    as_drawn = as_rows(kept)
+    as_drawn = as_rows(kept.batch)
     for i in range(50, 60):
         buffer.push(*row(i))
-    assert as_rows(kept) == as_drawn
+    assert as_rows(kept.batch) == as_drawn
 
 
 def test_what_was_pushed_is_a_copy_too():
     buffer, state = ReplayBuffer(3), np.array([1.0, 2.0], np.float32)
     buffer.push(state, 0, 0.0, state, False)
     state[:] = 7
-    assert buffer.sample(1)[0].tolist() == [[1.0, 2.0]]
+    assert next(iter(buffer.sample(1))).tolist() == [[1.0, 2.0]]
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
@@ -137,7 +139,10 @@ def test_observations_of_any_shape(shape):
 
 
 def test_each_buffer_owns_its_randomness():
-    draws = [numbers(filled(ReplayBuffer(50, seed=seed), 50).sample(50)[0]) for seed in (3, 3, 4)]
+    draws = [
+        numbers(filled(ReplayBuffer(50, seed=seed), 50).sample(50).batch.observations)
+        for seed in (3, 3, 4)
+    ]
     assert draws[0] == draws[1] != draws[2]
 
 
@@ -146,11 +151,11 @@ def test_recent_transitions_are_the_last_in_order(capacity, n, data):
     recent = filled(RecentTransitions(capacity), n)
     assert len(recent) == min(n, capacity)
     size = data.draw(st.integers(1, len(recent)))
-    batch, weights, slots = recent.draw(size)
-    assert as_rows(batch) == list(map(plain, range(n)[-size:]))
-    assert weights.tolist() == [1] * size
-    assert [i % capacity for i in range(n)][-size:] == slots.tolist()
-    recent.feedback(slots, torch.zeros(size))  # and does nothing
+    sample = recent.sample(size)
+    assert as_rows(sample.batch) == list(map(plain, range(n)[-size:]))
+    assert sample.weights.tolist() == [1] * size
+    assert [i % capacity for i in range(n)][-size:] == sample.indices.tolist()
+    recent.update_priorities(sample.indices, np.zeros(size))  # and does nothing
 
 
 def test_the_agent_module_offers_the_same_buffer():
@@ -160,12 +165,12 @@ def test_the_agent_module_offers_the_same_buffer():
 @pytest.mark.parametrize("store", [ReplayBuffer(5), RecentTransitions(5)])
 def test_more_than_is_stored_cannot_be_drawn(store):
     with pytest.raises(ValueError, match=r"0 transitions.*got 1"):
-        store.draw(1)
+        store.sample(1)
     filled(store, 3)
     for size in (4, 0, -1):
         with pytest.raises(ValueError, match=f"3 transitions.*got {size}"):
-            store.draw(size)
-    store.draw(3)
+            store.sample(size)
+    store.sample(3)
 
 
 @pytest.mark.parametrize("capacity", [0, -3])
@@ -179,11 +184,15 @@ def test_capacity_below_one(capacity):
     ("change", "says"),
     [
         ({0: np.zeros(3)}, r"\(2,\), got \(3,\)"),
-        ({3: np.zeros((1, 2))}, r"got \(2,\) and \(1, 2\)"),
+        ({3: np.zeros((1, 2))}, r"next_state must have shape \(2,\), got \(1, 2\)"),
         ({0: np.array([1.0, np.nan])}, "nan"),
         ({3: np.array([np.inf, 1.0])}, "inf"),
-        ({2: np.nan}, "reward=nan"),
-        ({2: -np.inf}, "reward=-inf"),
+        ({2: np.nan}, "reward must be finite, .*got nan"),
+        ({2: np.array([1.0])}, r"reward must be one number, got an array of shape \(1,\)"),
+        ({4: 2}, "done must be True or False .* got 2"),
+        ({2: -np.inf}, "reward must be finite, .*got -inf"),
+        ({2: 1e39}, r"reward must be finite, as a float32, got 1e\+39"),
+        ({1: 1.5}, "action must be one whole number, got 1.5"),
     ],
 )
 def test_a_bad_transition_is_not_stored(change, says):
@@ -205,3 +214,49 @@ def test_a_bad_first_transition_leaves_the_buffer_usable():
     assert len(buffer) == 0
     filled(buffer, 2)
     assert sorted(as_rows(buffer.gather(np.arange(2)))) == [plain(0), plain(1)]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(np.uint8, np.uint8), (bool, bool), (np.int64, np.float32), (np.float64, np.float32)],
+)
+def test_bytes_stay_bytes_and_the_rest_is_float32(given, kept):
+    buffer = ReplayBuffer(4)
+    picture = np.eye(3).astype(given)
+    buffer.push(picture, 0, 0.0, ~picture if given is bool else picture * 0, False)
+    observations, _, _, next_observations, _ = buffer.sample(1)
+    assert observations.numpy().dtype == next_observations.numpy().dtype == kept
+    assert np.array_equal(observations[0], np.eye(3))
+
+
+def test_what_bytes_cannot_hold_is_refused():
+    buffer = ReplayBuffer(4)
+    buffer.push(np.zeros(2, np.uint8), 0, 0.0, np.zeros(2, np.uint8), False)
+    buffer.push([1, 2], 0, 0.0, [255, 0], False)
+    for bad in ([0.5, 1], [256, 0], [-1, 0]):
+        with pytest.raises(ValueError, match="state holds numbers that uint8 cannot"):
+            buffer.push(bad, 0, 0.0, [0, 0], False)
+
+
+def test_a_buffer_that_cannot_fit_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr(replay, "memory", lambda: 8 * 2**30)
+    buffer = ReplayBuffer(100_000)
+    with pytest.raises(MemoryError, match=r"100,000 .*float32 each need 21\.0 GiB.* are 8\.0"):
+        buffer.allocate((4, 84, 84), np.float32)
+    buffer.allocate((4, 84, 84), np.uint8)  # 5.3 GiB, of which nothing is used yet
+
+
+def test_memory_is_that_of_the_machine_or_of_its_container():
+    assert 2**28 < replay.memory() < 2**50
+
+
+@pytest.mark.parametrize("n", [3, 9], ids=["part", "wrapped"])
+def test_a_buffer_continues_from_its_state(n):
+    buffer, other = filled(ReplayBuffer(6, seed=1), n), ReplayBuffer(6, seed=2)
+    buffer.sample(2)
+    other.load_state_dict(buffer.state_dict())
+    for store in (buffer, other):
+        store.push(*row(n))
+    assert as_rows(other.sample(3).batch) == as_rows(buffer.sample(3).batch)
+    with pytest.raises(ValueError, match="capacity 6, this one 7"):
+        ReplayBuffer(7).load_state_dict(buffer.state_dict())

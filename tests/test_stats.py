@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from rl_lab.claims import ClaimFailed, check
+from rl_lab.course.claims import ClaimFailed, check
 from rl_lab.stats import (
     bootstrap_ci,
     improvement_ci,
     iqm,
     performance_profile,
     probability_of_improvement,
+    share_ci,
     stratified_ci,
 )
 
@@ -153,6 +154,39 @@ def test_improvement_interval_holds_the_estimate():
     share = probability_of_improvement(x, y)
     half = scipy_stats.norm.ppf(0.975) * np.sqrt((15 + 12 + 1) / (12 * 15 * 12))
     assert (high - low) / 2 == pytest.approx(half * 2 * np.sqrt(share * (1 - share)), rel=0.35)
+
+
+def test_the_repeats_of_a_seed_are_drawn_together():
+    # Each seed of x wins one of its two games against any seed of y: so does every resample
+    x, y = [[1, 3]] * 4, [[2, 2]] * 3
+    assert probability_of_improvement(x, y) == 0.5
+    assert improvement_ci(x, y) == (0.5, 0.5)
+    # A seed that repeats itself exactly counts once: the interval is that of the seeds
+    a, b = np.arange(8.0), np.array([1.0, 2, 9, 4, 3])
+    twice = [np.stack([scores, scores], 1) for scores in (a, b)]
+    assert improvement_ci(*twice) == improvement_ci(a, b)
+    assert probability_of_improvement(*twice) == probability_of_improvement(a, b)
+    # The seeds' means are 1, 1 and 2: of 27 resamples 8 have a mean of 1, and one of 2
+    low, high = stratified_ci([[[0, 2], [1, 1], [-1, 5]]], lambda a: a.mean(0), level=0.98)
+    assert (low, high) == (1, 2)
+    # Quarters are cut from all twelve scores at once, in whatever column they stand
+    middle = stratified_ci([[[0, 3, 9]] * 4, [[3, 9, 0]] * 4], lambda a, b: iqm(a) - iqm(b))
+    assert middle == (0, 0)
+    with pytest.raises(ValueError, match=r"same number of repeats a seed, got \{.*\}"):
+        improvement_ci(a, twice[1])
+
+
+def test_the_interval_of_a_share_by_hand():
+    # Wilson: z = 1.959964; (p + z^2 / 2n -+ z sqrt(p q / n + z^2 / 4 n^2)) / (1 + z^2 / n)
+    reached = np.arange(10) < 8  # (0.8 + 0.192073 -+ 0.313617) / 1.384146
+    assert share_ci(reached) == pytest.approx((0.490162, 0.943318), abs=1e-5)
+    low, high = share_ci([True] * 10)
+    assert high == 1 and low == pytest.approx(1 / 1.384146, abs=1e-5)
+    wide, narrow = share_ci(reached, level=0.99), share_ci(reached, level=0.5)
+    assert wide[0] < 0.49 < narrow[0] < 0.8 < narrow[1] < 0.94 < wide[1]
+    for numbers in ([0.3, 1.0], [3, 4], []):
+        with pytest.raises(TypeError, match="True or False for each seed"):
+            share_ci(numbers)
 
 
 def test_one_stratum_is_the_plain_bootstrap():
@@ -320,6 +354,8 @@ def test_a_claim_that_does_not_hold_raises_with_what_was_measured(capsys):
         check("All are tall.", False, lowest=3, n=9)
     with pytest.raises(AssertionError, match="nothing was passed"):
         check("No data.", False)
+    with pytest.raises(ClaimFailed, match=r"No\. Measured: least = 1"):
+        check("No.", np.False_, least=1)
     assert capsys.readouterr().out == ""
 
 

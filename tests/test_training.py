@@ -2,16 +2,30 @@
 
 import math
 import re
+import sys
+import warnings
+from functools import partial
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from fakes import ClockEnv, Heard, RecordingAgent
-from gymnasium import spaces
 
-from rl_lab.agents.dqn import DQNAgent
+from rl_lab import training
 from rl_lab.agents.tabular import QLearningAgent
-from rl_lab.envs import Chain
-from rl_lab.training import EVALUATION_SEED, GreedyEpisode, evaluate, greedy_episodes, train_dqn
+from rl_lab.envs import Chain, make_env
+from rl_lab.training import (
+    EVALUATION_SEED,
+    GreedyEpisode,
+    History,
+    _attach,
+    _note,
+    _wind_up,
+    evaluate,
+    greedy_episodes,
+    run_training,
+    train_dqn,
+)
 
 NAN = math.nan
 
@@ -88,9 +102,24 @@ def test_history_has_one_entry_an_episode():
     assert history.env_steps == [2, 5, 6]
     assert history.updates == [0, 2, 2]
     assert history.losses == pytest.approx([NAN, 1.0, NAN], nan_ok=True)
+    assert np.isnan([history.q_means, history.td_errors, history.grad_norms]).all()
     assert history.seconds > 0
     assert not history.interrupted
     assert history.evaluations == []
+
+
+def test_what_updates_report_is_averaged_over_the_episode():
+    class Telling(RecordingAgent):
+        def update(self, *args, **kwargs):
+            learned = super().update(*args, **kwargs)
+            n = len(self.heard)
+            return learned and learned | {"q_mean": n, "td_error": -n, "grad_norm": 10.0 * n}
+
+    agent = Telling(losses=[None, 0.5, 1.5, None, 2.0])
+    _, history = run(ClockEnv((3, "terminated"), (1, "terminated")), agent, n_episodes=3)
+    assert history.q_means == pytest.approx([2.5, NAN, 5], nan_ok=True)
+    assert history.td_errors == pytest.approx([-2.5, NAN, -5], nan_ok=True)
+    assert history.grad_norms == pytest.approx([25, NAN, 50], nan_ok=True)
 
 
 def test_history_reads_as_a_mapping():
@@ -110,7 +139,8 @@ def test_a_limit_of_environment_steps_may_end_an_episode_that_is_not_recorded():
     assert len(agent.heard) == 6
     assert history.env_steps == [4]
     assert agent.decays == 1
-    assert not agent.heard[-1].truncated
+    # An agent that sums rewards over steps must not join this episode to the next.
+    assert agent.heard[-1].truncated and not agent.heard[-1].done
     _, history = run(ClockEnv((4, "terminated")), n_episodes=9, n_env_steps=8)
     assert history.env_steps == [4, 8]
 
@@ -141,6 +171,13 @@ def test_the_bar_is_drawn_on_request_and_on_standard_error(capsys):
     run(ClockEnv(), n_episodes=2, progress=True)
     printed = capsys.readouterr()
     assert printed.out == "" and "2/2" in printed.err
+
+
+def test_the_bar_can_be_switched_off_from_outside(capsys, monkeypatch):
+    # This is what tqdm makes of itself where TQDM_DISABLE=1 is set when it is imported.
+    monkeypatch.setattr(training, "tqdm", partial(training.tqdm, disable=True))
+    run(ClockEnv(), n_episodes=2, progress=True)
+    assert capsys.readouterr() == ("", "")
 
 
 # Greedy evaluation
@@ -199,6 +236,176 @@ def test_evaluating_does_not_change_what_is_learned():
     assert train() == train(eval_env=Chain(), eval_every=7, eval_episodes=2)
 
 
+@pytest.mark.parametrize(
+    "wrap", [lambda env: env, gym.wrappers.NormalizeObservation], ids=["bare", "normalised"]
+)
+def test_evaluating_between_chunks_leaves_the_training_environment_as_it_was(wrap):
+    def starts(evaluates):
+        agent, env = Walker(), wrap(make_env("CartPole-v1"))
+        env.action_space.seed(0)
+        for chunk in range(3):
+            train_dqn(agent, env, 2, seed=None if chunk else 0, print_every=0)
+            env.action_space.sample()
+            if evaluates:
+                evaluate(agent, env, 2)
+        return [state.tolist() for state in agent.states], env.action_space.sample()
+
+    assert starts(False) == starts(True)
+
+
+class Walker(RecordingAgent):
+    """Keeps what it is shown in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.states = []
+
+    def select_action(self, state, training=True):
+        if training:
+            self.states.append(state)
+        return 1
+
+
+def test_an_evaluation_that_nothing_ends_says_what_to_do():
+    with pytest.warns(UserWarning, match=r"did not end within 10,000 steps.*TimeLimit"):
+        evaluate(RecordingAgent(), ClockEnv((10_001, "never")), 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evaluate(RecordingAgent(), ClockEnv((10_000, "truncated")), 1)
+        evaluate(RecordingAgent(), ClockEnv((99, "never")), 1, max_steps=4)  # as was asked
+
+
+# Arrays that the environment goes on using
+
+
+class ReusedEnv(ClockEnv):
+    """Writes every observation into the same array."""
+
+    def __init__(self, *endings):
+        super().__init__(*endings)
+        self.array = np.zeros(1, np.float32)
+
+    def _observation(self):
+        self.array[0] = self.clock
+        return self.array
+
+
+def test_an_environment_may_reuse_its_array():
+    agent, _ = run(ReusedEnv((3, "terminated"), (2, "truncated")), n_episodes=2)
+    assert [(heard.state, heard.next_state) for heard in agent.heard] == [
+        (i, i + 1) for i in range(5)
+    ]
+    agent = Walker()
+    run(ReusedEnv((3, "terminated")), agent)
+    assert [state.tolist() for state in agent.states] == [[0], [1], [2]]
+
+
+def test_integers_stay_integers():
+    class Table(RecordingAgent):
+        def select_action(self, state, training=True):
+            assert type(state) is int
+            return 1
+
+        def update(self, state, action, reward, next_state, done, *, truncated=False):
+            assert type(state) is type(next_state) is int
+            return {}
+
+    class Numpy(gym.ObservationWrapper):
+        def observation(self, state):
+            return np.int64(state)
+
+    for env in (Chain(), Numpy(Chain())):
+        run(env, Table())
+        evaluate(Table(), env, 1)
+
+
+# Many agents
+
+
+class Chorus:
+    """A `Learner` of several agents; `broken` is raised where one of them leaves."""
+
+    def __init__(self, agents, broken=None):
+        self.agents, self.broken = list(agents), broken
+        self.left, self.sizes = [], []
+
+    def select_actions(self, states):
+        self.sizes.append(len(states))
+        return [a.select_action(s) for a, s in zip(self.agents, states, strict=True)]
+
+    def update(self, steps):
+        return [
+            agent.update(*step[:5], truncated=step.truncated)
+            for agent, step in zip(self.agents, steps, strict=True)
+        ]
+
+    def pop(self, index):
+        broken, self.broken = self.broken, None
+        if broken is not None:
+            raise broken
+        self.left.append(self.agents.pop(index))
+
+
+def chorus(*envs, broken=None, n_episodes=2, agents=None, **settings):
+    learner = Chorus(agents or [RecordingAgent() for _ in envs], broken)
+    plan = dict(n_episodes=n_episodes, max_steps=99) | settings
+    return learner, lambda: run_training(learner, envs, range(len(envs)), **plan)
+
+
+def test_an_interrupt_while_agents_are_handed_back_loses_none():
+    envs = [ClockEnv((9, "never")), ClockEnv((9, "never"), raise_at=3, error=ValueError)]
+    learner, play = chorus(*envs, broken=KeyboardInterrupt())
+    with pytest.raises(ValueError, match="stopped by the test") as caught:
+        play()
+    assert len(learner.left) == 2 and len(caught.value.histories) == 2
+
+
+def test_episodes_are_limited_to_500_only_where_nothing_else_limits_them():
+    history = train_dqn(RecordingAgent(), ClockEnv((1, "terminated")), print_every=None)
+    assert len(history.returns) == 500
+    env = ClockEnv((1, "terminated"))
+    assert len(train_dqn(RecordingAgent(), env, n_env_steps=600, print_every=0).returns) == 600
+
+
+@pytest.mark.parametrize("name", ["max_steps", "eval_episodes"])
+def test_a_count_that_is_needed_cannot_be_none(name):
+    with pytest.raises(TypeError, match=f"{name} must be a whole number, got None"):
+        train_dqn(RecordingAgent(), ClockEnv((1, "terminated")), **{name: None})
+
+
+def test_each_agent_of_many_lives_as_it_would_alone():
+    endings = [[(3, "terminated")], [(1, "terminated"), (2, "truncated")], [(7, "never")]]
+    plan = dict(n_episodes=3, max_steps=4, n_env_steps=11)
+    agents = [RecordingAgent([1.0, None, 0.5]) for _ in endings]
+    envs = [ClockEnv(*each) for each in endings]
+    learner, play = chorus(*envs, agents=agents, **plan)
+    histories = play()
+    assert learner.sizes == [3] * 5 + [2] * 4 + [1] * 2
+    assert learner.left == [agents[1], agents[0], agents[2]] and learner.agents == []
+    for seed, (each, agent, history) in enumerate(zip(endings, agents, histories, strict=True)):
+        alone, other = run(ClockEnv(*each), RecordingAgent([1.0, None, 0.5]), **plan, seed=seed)
+        assert (agent.heard, agent.decays) == (alone.heard, alone.decays)
+        np.testing.assert_equal(dict(history) | {"seconds": 0}, dict(other) | {"seconds": 0})
+    # Seeded once, and no episode begins that nobody plays: the next training would miss it.
+    assert [env.reset_seeds for env in envs] == [[0, None, None], [1, None, None], [2, None, None]]
+
+
+def test_evaluation_is_told_who_still_trains():
+    asked = []
+
+    def play(live):
+        asked.append(live)
+        return [[GreedyEpisode(0.0, 0.0, 0.0, number)] for number in live]
+
+    envs = [ClockEnv((length, "terminated")) for length in (9, 2, 5)]
+    _, train = chorus(*envs, n_episodes=1, eval_every=2, play_greedily=play)
+    histories = train()
+    assert asked == [[0, 1, 2], [0, 2], [0], [0]]
+    for number, history in enumerate(histories):
+        assert {episode.length for e in history.evaluations for episode in e.episodes} <= {number}
+    assert [[e.env_steps for e in h.evaluations] for h in histories] == [[2, 4, 6, 8], [2], [2, 4]]
+
+
 # When it goes wrong
 
 
@@ -212,64 +419,163 @@ def test_an_interrupted_run_returns_what_it_has():
     assert len(agent.heard) == 5
 
 
-def test_a_loss_that_is_not_finite_stops_and_brings_the_history():
-    agent = RecordingAgent(losses=[1.0, 2.0, 3.0, FloatingPointError("the loss became nan")])
-    with pytest.raises(FloatingPointError, match="nan") as caught:
-        run(ClockEnv((2, "terminated")), agent, n_episodes=10)
-    assert caught.value.history.returns == [3]
-    assert caught.value.history.losses == [1.5]
-    assert not caught.value.history.interrupted
+def test_an_episode_half_recorded_is_dropped():
+    history = History()
+    history.add_episode(**{name: 1.0 for name, v in vars(history).items() if isinstance(v, list)})
+    history.add_episode(returns=2.0, lengths=3)
+    history.drop_unfinished()
+    assert (history.returns, history.lengths, history.updates) == ([1.0], [1.0], [1.0])
 
 
-def test_a_diverging_agent_stops_with_advice():
-    agent = DQNAgent(1, 2, lr=1e18, hidden_dim=8, batch_size=6, seed=0, device="cpu")
-    with pytest.raises(FloatingPointError, match=r"smaller lr \(now 1e\+18\)") as caught:
-        train_dqn(agent, ClockEnv((5, "terminated")), n_episodes=100, print_every=0)
-    assert f"at update {agent.n_updates + 1};" in str(caught.value)
-    assert caught.value.history.returns[0] == 15
+def bad_loss(env, agent):
+    agent.losses = [0.5, 1.5, 2.5, FloatingPointError("the loss became nan")]
 
 
-def test_other_errors_pass_through():
-    with pytest.raises(RuntimeError, match="stopped by the test"):
-        run(ClockEnv(raise_at=2, error=RuntimeError), n_episodes=3)
+def lost_connection(env, agent):
+    env.raise_at, env.error = 4, ConnectionError
+
+
+def bad_observation(env, agent):
+    def refuse(state, training=True):
+        if state[0] == 3:
+            raise ValueError("state must be finite")
+        return 1
+
+    agent.select_action = refuse
+
+
+def bad_reset(env, agent):
+    begin = env.reset
+
+    def reset(*, seed=None, options=None):
+        if len(env.reset_seeds) == 1:
+            raise OSError("the simulator is gone")
+        return begin(seed=seed)
+
+    env.reset = reset
+
+
+@pytest.mark.parametrize("fault", [bad_loss, lost_connection, bad_observation, bad_reset])
+def test_whatever_goes_wrong_brings_the_history(fault):
+    agent, env = RecordingAgent([0.5, 1.5]), ClockEnv((2, "terminated"))
+    fault(env, agent)
+    with pytest.raises((FloatingPointError, OSError, ValueError)) as caught:
+        run(env, agent, n_episodes=10)
+    history = caught.value.history
+    assert history.returns[0] == 3
+    assert history.losses[0] == 1.0
+    assert history.seconds > 0 and not history.interrupted
+    assert "`history`" in caught.value.__notes__[0]
+
+
+def test_an_agent_goes_on_after_a_fault():
+    agent, env = RecordingAgent(), ClockEnv((2, "terminated"))
+    lost_connection(env, agent)
+    with pytest.raises(ConnectionError):
+        run(env, agent, n_episodes=10)
+    env.raise_at = None
+    assert run(env, agent, n_episodes=2)[1].lengths == [2, 2]
+
+
+def test_a_fault_among_many_brings_all_histories_and_hands_all_agents_back():
+    envs = ClockEnv((1, "terminated")), ClockEnv((2, "terminated"), raise_at=5, error=OSError)
+    learner, train = chorus(*envs, n_episodes=3)
+    with pytest.raises(OSError, match="stopped by the test") as caught:
+        train()
+    assert [history.returns for history in caught.value.histories] == [[1, 2, 3], [3, 7]]
+    assert "`histories`" in caught.value.__notes__[0]
+    assert len(learner.left) == 2
+
+
+def test_an_interrupt_while_an_agent_leaves_loses_nothing():
+    learner, train = chorus(ClockEnv((1, "terminated")), ClockEnv(), broken=KeyboardInterrupt())
+    histories = train()
+    assert [history.returns for history in histories] == [[1, 2], []]
+    assert histories[1].interrupted
+    assert len(learner.left) == 2
+
+
+def an_interrupted_training(line):
+    """Interrupt a training of two agents, and once more at a line of what follows.
+
+    Returns whether there was such a line, and what is left of the training.
+    """
+    envs = ClockEnv((1, "terminated")), ClockEnv((2, "terminated"), raise_at=5)
+    learner, train = chorus(*envs, n_episodes=3)
+    follows = {f.__code__ for f in (_wind_up, _attach, _note, History.drop_unfinished)}
+    lines, again = iter(range(line)), False
+
+    def trace(frame, event, _):
+        nonlocal again
+        if frame.f_code not in follows:
+            return None
+        if event == "line" and not again and next(lines, None) is None:
+            again = True
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        histories = train()
+    finally:
+        sys.settrace(before)
+    return again, [h.returns for h in histories], histories[1].interrupted, len(learner.left)
+
+
+def test_a_second_interrupt_at_any_line_of_the_end_loses_nothing():
+    line, again = 0, True
+    while again:
+        again, *left = an_interrupted_training(line)
+        assert left == [[[1, 2, 3], [3, 7]], True, 2], line
+        line += 1
+    assert line > 15
 
 
 @pytest.mark.parametrize(
-    "bad",
+    ("bad", "error"),
     [
-        {"n_episodes": 0},
-        {"max_steps": 0},
-        {"n_env_steps": -1},
-        {"eval_every": 0, "eval_env": ClockEnv()},
-        {"eval_episodes": 0},
-        {"eval_every": 5},
+        ({"n_episodes": 0}, ValueError),
+        ({"n_episodes": "5"}, TypeError),
+        ({"max_steps": 0}, ValueError),
+        ({"max_steps": 2.5}, TypeError),
+        ({"n_env_steps": -1}, ValueError),
+        ({"n_env_steps": math.inf}, TypeError),
+        ({"eval_every": 0, "eval_env": ClockEnv()}, ValueError),
+        ({"eval_episodes": 0}, ValueError),
+        ({"eval_every": 5}, ValueError),
+        ({"print_every": -1}, ValueError),
     ],
-    ids=lambda bad: " ".join(bad),
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else value.__name__,
 )
-def test_bad_counts_are_named(bad):
+def test_bad_counts_are_named(bad, error):
     env, agent = ClockEnv(), RecordingAgent()
     name, value = next(iter(bad.items()))
-    with pytest.raises(ValueError, match=rf"{name}.*{value}"):
+    with pytest.raises(error, match=rf"{name}.*{value}"):
         run(env, agent, **bad)
     assert env.reset_seeds == agent.heard == []
-
-
-def test_training_and_evaluating_in_one_environment_is_refused():
-    env = ClockEnv()
-    with pytest.raises(ValueError, match="eval_env"):
-        run(env, eval_env=env, eval_every=5)
-
-
-@pytest.mark.parametrize("play", [train_dqn, evaluate])
-def test_actions_must_be_a_list_of_choices(play):
-    env = ClockEnv()
-    env.action_space = spaces.Box(-2.0, 2.0, (1,))
-    with pytest.raises(TypeError, match=r"Box\(-2.0, 2.0"):
-        play(RecordingAgent(), env)
-    assert env.reset_seeds == []
 
 
 @pytest.mark.parametrize("bad", [{"n_episodes": 0}, {"max_steps": 0}], ids=str)
 def test_evaluate_names_bad_counts(bad):
     with pytest.raises(ValueError, match=r"at least 1, got 0"):
         evaluate(RecordingAgent(), ClockEnv(), **bad)
+
+
+def test_counts_may_be_whole_floats():
+    _, history = run(ClockEnv((2, "terminated")), n_episodes=1e3, n_env_steps=6.0)
+    assert history.env_steps == [2, 4, 6]
+
+
+def test_agents_that_cannot_be_handed_back_do_not_cost_the_histories():
+    envs = ClockEnv((1, "terminated")), ClockEnv((2, "terminated"), raise_at=5, error=OSError)
+    learner, train = chorus(*envs, n_episodes=3)
+
+    def pop(index):
+        raise RuntimeError("torn")
+
+    learner.pop = pop
+    with pytest.raises(RuntimeError, match="torn") as caught:
+        train()
+    assert [history.returns for history in caught.value.histories] == [[1, 2, 3], [3]]
+    assert "RuntimeError('torn')" in caught.value.__notes__[-1]

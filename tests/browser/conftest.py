@@ -21,7 +21,7 @@ from filelock import FileLock
 from places import REPOSITORY, ROOT, Log, Site
 from playwright.sync_api import sync_playwright
 
-from rl_lab.widgets import static
+from rl_lab.course.experiments import static
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 INSTALL = "no Chromium found: apt-get install chromium"
@@ -36,7 +36,7 @@ def read(path: Path) -> tuple[bytes, bool]:
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder as a good host does: compressed, and in parts where a film asks for them."""
+    """Serves a folder as a good host does: compressed, and in parts where a video asks for them."""
 
     protocol_version = "HTTP/1.1"
 

@@ -1,8 +1,9 @@
 """What the browser tests of all experiments ask alike."""
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
-from rl_lab.widgets import static
+from rl_lab.course.experiments import static
 
 MODEL = "document.querySelector('.rl-experiment').model"
 
@@ -69,3 +70,13 @@ def render_and_remove(page, experiment, canvases):
     )
     assert found["shown"] == canvases and found["left"] == []
     assert found["listened"] >= len(experiment.input_names()) - 1, "and was told of its inputs"
+
+
+def assert_accessible(page, width, scheme):
+    """See that axe-core objects to nothing, and that the page is no wider than its window."""
+    page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response
+    assert [
+        (rule["id"], [n["html"][:150] for n in rule["nodes"]]) for rule in found["violations"]
+    ] == []

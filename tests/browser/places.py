@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# Known addresses, so that what depends on them is built: launch links, sitemap, preview image.
+# Known addresses, so that what depends on them is built: launch links, addresses of pages.
 REPOSITORY = "https://github.com/example/course"
 
 
@@ -45,7 +45,7 @@ class Log:
                 self.outside.append(request.url)
 
         def failed(request):
-            # Cut off by the browser itself, on leaving the page or with enough of a film.
+            # Cut off by the browser itself, on leaving the page or with enough of a video.
             if "ERR_ABORTED" not in (request.failure or ""):
                 self.failed.append(f"{request.url}: {request.failure}")
 

@@ -14,6 +14,7 @@ import urllib.request
 import pytest
 from places import ROOT
 
+pytestmark = pytest.mark.slow
 TOKEN = secrets.token_hex(8)
 MENU = "button[aria-label='Launch interactive content']"
 
@@ -75,7 +76,6 @@ def has_thebe(site):
     return (site.folder / "_static" / "thebe" / "index.js").is_file()
 
 
-@pytest.mark.slow
 def test_a_reader_changes_a_number_and_runs_the_cells_down_to_it(visit, site, kernels):
     if not has_thebe(site):
         pytest.skip("this site was built without npm; live code comes from a public copy")

@@ -1,30 +1,40 @@
 """Replay, moving target and seeds in a real browser: they compute what the chapters compute."""
 
 import base64
+import json
 import re
 
 import numpy as np
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
-from experiments import MODEL, pictures, render_and_remove, status, tab_to, wait_for_status
+from experiments import (
+    MODEL,
+    assert_accessible,
+    pictures,
+    render_and_remove,
+    status,
+    tab_to,
+    wait_for_status,
+)
+from safetensors import safe_open
 from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 
 from rl_lab.agents.dqn import DQNAgent
+from rl_lab.course.experiments import static
+from rl_lab.course.experiments.lander_distribution import LanderDistribution
+from rl_lab.course.experiments.landing import Landing
+from rl_lab.course.experiments.learning import MovingTarget, ReplayRing
+from rl_lab.course.experiments.seeds import ARMS, HowManySeeds
+from rl_lab.course.results import curves, load_study
 from rl_lab.envs import Chain, optimal_q
 from rl_lab.networks import QNetwork
-from rl_lab.replay import Draw, ReplayBuffer
+from rl_lab.replay import ReplayBuffer, Sample
 from rl_lab.stats import iqm
-from rl_lab.studies import curves, load_study
-from rl_lab.widgets import static
-from rl_lab.widgets.landing import Landing
-from rl_lab.widgets.learning import MovingTarget, ReplayRing
-from rl_lab.widgets.seeds import ARMS, HowManySeeds
 
 pytestmark = pytest.mark.slow
 
-EXPERIMENTS = [HowManySeeds, MovingTarget, ReplayRing, Landing]
+EXPERIMENTS = [HowManySeeds, MovingTarget, ReplayRing, Landing, LanderDistribution]
 TARGET = "[data-experiment=moving_target]"
 RING = "[data-experiment=replay_ring]"
 LANDING = "[data-experiment=landing]"
@@ -179,7 +189,7 @@ def test_the_ring_writes_and_ages_as_the_library_does(code):
         }""",
         [n_pushed, capacity],
     )
-    kept = library.gather(np.arange(capacity)).states[:, 0].int().tolist()
+    kept = library.gather(np.arange(capacity)).observations[:, 0].int().tolist()
     assert found["items"] == kept
     assert found["ages"] == [(slots[-1] - slot) % capacity for slot in range(capacity)]
     assert sorted(found["ages"]) == list(range(capacity))
@@ -326,7 +336,9 @@ def test_the_ring_says_where_its_run_ends(show):
     assert ends not in status(page)
 
 
-@pytest.mark.parametrize("experiment", [ReplayRing, Landing], ids=lambda e: e.NAME)
+@pytest.mark.parametrize(
+    "experiment", [ReplayRing, Landing, LanderDistribution], ids=lambda e: e.NAME
+)
 def test_the_kernel_hears_of_it_at_the_pause_only(show, experiment):
     page = show(experiment())
     page.evaluate(f"() => {{ window.saves = 0; {MODEL}.on('change', () => (window.saves += 1)); }}")
@@ -351,9 +363,9 @@ class GivenDraws(ReplayBuffer):
         super().__init__(capacity)
         self.draws = iter(draws)
 
-    def draw(self, batch_size):
-        slots = next(self.draws)
-        return Draw(self.gather(slots), torch.ones(batch_size), slots)
+    def sample(self, batch_size):
+        indices = next(self.draws)
+        return Sample(self.gather(indices), indices, torch.ones(batch_size))
 
 
 def weights(network):
@@ -497,10 +509,10 @@ def test_runs_of_other_targets_stay_for_comparison(show):
 
 
 @pytest.mark.parametrize("moment", Landing.moment.values)
-def test_the_traces_are_those_of_the_filmed_networks(moment):
+def test_the_traces_are_those_of_the_recorded_networks(moment):
     stored = load_arrays(static.asset_path("landing"))
     states, q, actions, rewards = np.split(stored[f"{moment}.steps"], [8, 12, 13], axis=1)
-    weights = load_file(static.DATA.parent / "films" / f"lunar_lander_{moment}.safetensors")
+    weights = load_file(static.DATA.parent / "videos" / f"lunar_lander_{moment}.safetensors")
     network = QNetwork(8, 4, len(weights["first.bias"]))
     network.load_state_dict(weights)
     with torch.no_grad():
@@ -540,9 +552,73 @@ def test_a_landing_is_moved_through_by_keyboard_and_by_mouse(show):
     assert "The episode is over." in status(page)
     page.get_by_label("Moment").select_option("hover")
     page.get_by_label("Environment step").fill("400")
-    assert "The film is cut here." in status(page)
+    assert "The video is cut here." in status(page)
     page.get_by_label("Moment").select_option("crash")
     assert "step 67 of 67" in status(page)
+    page.get_by_role("button", name="Reset").click()
+    assert pictures(page) == opened
+
+
+# What the lander expects
+
+
+@pytest.fixture(scope="module")
+def flown():
+    """The stored flights, and their manifest."""
+    path = static.asset_path("lander_distribution")
+    with safe_open(path, "np") as file:
+        manifest = json.loads(file.metadata()["manifest"])
+    return load_arrays(path), manifest
+
+
+@pytest.mark.parametrize("flight", LanderDistribution.flight.values)
+def test_the_flights_are_those_of_the_stored_network(flown, flight):
+    stored, manifest = flown
+    moment = manifest["flights"][flight]["moment"]
+    weights = load_file(static.DATA / "lander_distribution_weights.safetensors")
+    network = QNetwork(8, 4, 128, n_atoms=manifest["n_atoms"])
+    network.load_state_dict(
+        {k.partition(".")[2]: v for k, v in weights.items() if k.startswith(f"{moment}.")}
+    )
+    states, q, actions, _ = np.split(stored[f"{flight}.steps"], [8, 12, 13], axis=1)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(states)).softmax(-1).numpy()
+    support = np.linspace(manifest["v_min"], manifest["v_max"], manifest["n_atoms"])
+    np.testing.assert_allclose(q, expected @ support, rtol=1e-4, atol=1e-2)
+    np.testing.assert_array_equal(actions[:, 0], q.argmax(1))
+    chosen = expected[np.arange(len(q)), actions[:, 0].astype(int)]
+    np.testing.assert_allclose(stored[f"{flight}.probabilities"], chosen, atol=1e-5)
+
+
+def test_a_flight_is_moved_through_and_its_numbers_are_right(show, flown):
+    stored, manifest = flown
+    page = show(LanderDistribution())
+    opened = pictures(page)
+    for flight in LanderDistribution.flight.values:
+        page.get_by_label("Which flight").select_option(flight)
+        page.get_by_label("Environment step").press("ArrowRight")
+        text = status(page)
+        step = int(re.search(r"environment step (\d+) of", text)[1])
+        assert step > 0 and f"of {manifest['flights'][flight]['length']}." in text
+        support = np.linspace(manifest["v_min"], manifest["v_max"], manifest["n_atoms"])
+        p = stored[f"{flight}.probabilities"][step]
+        rewards = stored[f"{flight}.steps"][step:, -1]
+        mean = p @ support
+        told = [
+            mean,
+            np.sqrt(p @ (support - mean) ** 2),
+            p[support < 0].sum(),
+            rewards @ manifest["gamma"] ** np.arange(len(rewards)),
+        ]
+        pattern = (
+            r"mean (\S+), standard deviation (\S+), .* probability (\S+)\. .* returned (\S+)\."
+        )
+        assert [float(x) for x in re.search(pattern, text).groups()] == pytest.approx(
+            told, abs=0.06
+        )
+    assert pictures(page) != opened
+    page.evaluate(f"{MODEL}.set('step', 1000)")  # as a kernel does
+    assert "The flight is over." in status(page)
     page.get_by_role("button", name="Reset").click()
     assert pictures(page) == opened
 
@@ -560,12 +636,7 @@ def test_the_module_renders_in_a_kernels_page_and_can_be_removed(show, experimen
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_are_accessible_and_fit(show, width, scheme):
     page = show(*(e() for e in EXPERIMENTS), width=width, color_scheme=scheme)
-    page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response
-    assert [
-        (rule["id"], [n["html"][:150] for n in rule["nodes"]]) for rule in found["violations"]
-    ] == []
+    assert_accessible(page, width, scheme)
     for experiment in EXPERIMENTS:
         place = f"[data-experiment={experiment.NAME}]"
         assert page.locator(f"{place} canvas").get_attribute("aria-label")

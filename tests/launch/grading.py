@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 from shared import ROOT, chapters, hosted, run, workshop
 
-sys.path.insert(0, str(ROOT / "book"))
+sys.path.insert(0, str(ROOT / "book" / "tools"))
 
 from handout import grade_id, key
 
@@ -34,7 +34,6 @@ c.Execute.timeout = 600
 # In place of an answer: of the right kind, and wrong.
 MISTAKES = {
     "replay-twins": "def twin_probability(n, batch_size=32):\n    return batch_size / n",
-    "replay-clock": "def one_state(done_at_limit):\n    return 100.0",
     "replay-alias": "in_tiny = [0, 1, 2]\nin_library = [0, 1, 2]",
 }
 
@@ -70,7 +69,7 @@ def prepare(name: str, folder: Path):
     assignment.mkdir(parents=True)
     source = key(nbformat.read(ROOT / "book" / f"{name}.ipynb", as_version=4))
     nbformat.write(source, assignment / f"{name}.ipynb")
-    for data in ("data", "films"):
+    for data in ("data", "videos"):
         ignore = shutil.ignore_patterns(".*")
         shutil.copytree(ROOT / "book" / data, assignment / data, ignore=ignore)
     config = CONFIG.format(root=str(folder))
