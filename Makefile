@@ -2,14 +2,19 @@
 #
 # Variables: PYTHON=python3.12 chooses the interpreter of a new .venv; CHAPTER=replay names one for
 # `test` or `outputs`, STUDY=cartpole one for `studies`; REF=v0.1.0 is what `changed` compares
-# with; PORT=8000 is for `serve`. pip's own variables, such as PIP_EXTRA_INDEX_URL, reach pip
-# unchanged.
+# with; SOLUTIONS=no builds the site without worked solutions; SEED=7 chooses an exam; PORT=8000 is
+# for `serve`; UPGRADE=1 lets `requirements` choose newer versions. pip's own variables, such as
+# PIP_EXTRA_INDEX_URL, reach pip unchanged.
 
 PYTHON ?= python3
 PORT ?= 8000
 CHAPTER ?=
 STUDY ?= *
 REF ?=
+UPGRADE ?=
+SOLUTIONS ?=
+SEED ?=
+QUESTIONS ?=
 REQUIREMENTS ?= requirements.txt
 
 VENV := .venv
@@ -27,16 +32,18 @@ HTML := _build/html
 
 # One thread a process: networks this small run many times slower on several.
 export OMP_NUM_THREADS ?= 1
+export SOLUTIONS
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-fast changed outputs new-chapter report studies handout solutions slides lab lint format audit \
-  notebooks bench mutants proofs grading linkcheck clean
+.PHONY: help book serve test test-fast changed outputs new-chapter bind report studies handout \
+  solutions slides pdf epub exam lab lint format \
+  audit requirements notebooks bench mutants proofs grading linkcheck clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets (also: a bare `make`)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-book: $(READY) ## build the site from the stored outputs and print its address
+book: $(READY) ## build the site from the stored outputs and print its address (without solutions: SOLUTIONS=no)
 	$(VENV)/$(BIN)/jupyter-book build . -W -n --keep-going --all --quiet
 	@$(PY) -c "import pathlib; print('Open', pathlib.Path('$(HTML)/index.html').resolve().as_uri())"
 
@@ -48,7 +55,7 @@ PYTEST := $(PY) -m pytest --nbval -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(READY) ## unit tests, every chapter executed and compared, the site in Chromium (one chapter: CHAPTER=replay)
 	$(if $(wildcard book/$(or $(CHAPTER),*).ipynb),,$(error there is no book/$(CHAPTER).ipynb))
-	$(PYTEST) $(if $(CHAPTER),-k $(CHAPTER) tests/test_book.py book/$(CHAPTER).ipynb,tests book)
+	$(PYTEST) $(if $(CHAPTER),-k $(CHAPTER) tests/tools/test_book.py tests/tools/test_bind.py book/$(CHAPTER).ipynb,tests book)
 
 changed: $(READY) ## test what was touched since the main branch, or REF=v0.1.0, and what depends on it
 	$(PY) tests/changed.py $(REF)
@@ -57,34 +64,47 @@ test-fast: $(READY) ## the unit tests that take seconds
 	$(PY) -m pytest -n 2 --dist loadfile -m "not slow" tests
 
 outputs: $(READY) ## execute the chapters and store what they show (one: CHAPTER=replay)
-	$(PY) book/record.py $(CHAPTER)
+	$(PY) book/tools/record.py $(CHAPTER)
 
 new-chapter: $(READY) ## begin a chapter from the template: NAME=double_dqn
-	$(PY) book/new_chapter.py $(NAME)
+	$(PY) book/tools/new_chapter.py $(NAME)
+
+bind: $(READY) ## bind the numbers of sentences to what the cells show (one page: CHAPTER=replay)
+	$(PY) book/tools/bind.py $(CHAPTER)
 
 report: $(READY) ## what changed in the stored outputs, side by side (since the last commit, or REF=main)
-	$(PY) book/report.py $(REF)
+	$(PY) book/tools/report.py $(REF)
 
 studies: $(READY) ## reproduce the stored results (one: STUDY=ablation)
 	$(if $(wildcard book/studies/$(STUDY).py),,$(error there is no book/studies/$(STUDY).py))
 	@set -e; for study in $(wildcard book/studies/$(STUDY).py); do echo "$$study"; $(PY) "$$study"; done
 
 handout: $(READY) ## the learners' notebooks: no solutions, no outputs (one: CHAPTER=replay)
-	$(PY) book/handout.py handout $(CHAPTER)
+	$(PY) book/tools/handout.py handout $(CHAPTER)
 
 solutions: $(READY) ## the teacher's key, as sources for nbgrader (one: CHAPTER=replay)
-	$(PY) book/handout.py solutions $(CHAPTER)
+	$(PY) book/tools/handout.py solutions $(CHAPTER)
 
-slides: $(READY) ## slides of the chapters, under _build/slides, for a lecture without a network (one: CHAPTER=replay)
-	$(PY) book/slides.py $(CHAPTER)
+slides: book ## slides of the chapters, made of the site, for a lecture without a network (one: CHAPTER=replay)
+	$(PY) book/tools/slides.py $(CHAPTER)
+
+pdf: book ## the whole book as one PDF, linked from the first page of the site
+	$(PY) book/tools/whole.py pdf
+
+epub: book ## the whole book as one EPUB, linked from the first page of the site
+	$(PY) book/tools/whole.py epub
+
+exam: $(READY) ## an exam and its key, apart, under _build/exam: SEED=7 (how many questions: QUESTIONS=8)
+	$(PY) book/tools/exam.py "$(SEED)" $(QUESTIONS)
 
 lab: $(READY) ## open the chapters in JupyterLab
 	$(PY) -m jupyterlab --ServerApp.root_dir=book
 
-lint: $(READY) ## check style and spelling
+lint: $(READY) ## check style, spelling and the core's types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m codespell_lib
+	$(PY) -m mypy
 
 format: $(READY) ## mend what the style check can mend itself
 	$(PY) -m ruff check --fix .
@@ -94,6 +114,16 @@ audit: $(TOOLS)/ready ## known holes in the pinned packages, and what the workfl
 	$(TOOLS)/$(BIN)/pip-audit --strict -r requirements.txt --no-deps --disable-pip
 	$(TOOLS)/$(BIN)/actionlint -ignore 'property "workflow_(repository|sha)" is not defined'
 	$(TOOLS)/$(BIN)/zizmor --offline .
+
+# One list for all systems. CUDA, which the default build of torch brings along on Linux, stays out
+# of it, and so does what only a Python needs that is newer than ours.
+NOT_OURS := ^(cuda-|nvidia-|triton=|box2d-py=|swig=)
+requirements: $(TOOLS)/ready ## resolve requirements.in into the exact versions of requirements.txt (newer ones: UPGRADE=1)
+	$(TOOLS)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
+	  --custom-compile-command "make requirements" --no-emit-package rl-lab \
+	  $(if $(UPGRADE),--upgrade) requirements.in --output-file requirements.txt
+	grep -Ev '$(NOT_OURS)' requirements.txt > $(TOOLS)/requirements.txt
+	cp $(TOOLS)/requirements.txt requirements.txt
 
 # Whatever the other repository sets for pytest stays out of it. The shell gets both names from the
 # environment, where a quotation mark in one of them is a character like any other.
@@ -107,6 +137,7 @@ notebooks: $(READY) ## check notebooks that live elsewhere: FOLDER=path, and in 
 
 bench: $(BENCH)/ready ## time the training core against Stable-Baselines3 and JAX
 	$(BENCH)/$(BIN)/python tests/bench.py
+	$(BENCH)/$(BIN)/python tests/bench_probes.py
 
 mutants: $(READY) ## plant one-line bugs and see that the unit tests catch each
 	$(PY) tests/mutants.py
@@ -122,7 +153,7 @@ linkcheck: book ## look for broken links and anchors inside the site
 	$(PY) tests/links.py $(HTML)
 
 clean: ## remove what was built (.venv stays)
-	rm -rf _build $(BENCH) $(TOOLS) $(GRADING) .pytest_cache .ruff_cache .hypothesis *.egg-info build
+	rm -rf _build $(BENCH) $(TOOLS) $(GRADING) .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info build
 	find book rl_lab tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A finished environment holds the file `ready`. One that was interrupted does not, and is
@@ -144,7 +175,7 @@ $(READY): $(REQUIREMENTS)
 	$(call environment,)
 
 $(BENCH)/ready: requirements.txt
-	$(call environment,stable-baselines3==2.9.2 jax==0.10.2)
+	$(call environment,stable-baselines3==2.9.2 sb3-contrib==2.9.0 jax==0.10.2)
 
 # The requirements here are a few tools, which need nothing of the course.
 $(TOOLS)/ready: .github/requirements.txt
@@ -152,9 +183,8 @@ $(TOOLS)/ready: .github/requirements.txt
 	$(TOOLS)/$(BIN)/python -m pip install --disable-pip-version-check -qq -r $<
 	@touch $@
 
-# nbgrader, with the course's version of each package that both need; pip wants no extras there.
+# nbgrader, with the course's version of each package that both need.
 $(GRADING)/ready: tests/launch/requirements.txt requirements.txt
 	$(PYTHON) -m venv --clear $(GRADING)
-	sed 's/\[.*\]//' requirements.txt > $(GRADING)/versions.txt
-	$(GRADING)/$(BIN)/python -m pip install --disable-pip-version-check -qq -r $< -c $(GRADING)/versions.txt
+	$(GRADING)/$(BIN)/python -m pip install --disable-pip-version-check -qq -r $< -c requirements.txt
 	@touch $@
