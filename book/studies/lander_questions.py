@@ -1,4 +1,4 @@
-"""LunarLander-v3: the two ideas, the parts of the recipe, the discount, and Double DQN.
+"""LunarLander-v3: the two ideas, the parts of the recipe with its discount, and Double DQN.
 
 Every agent plays 100 greedy episodes after training, and the way each of them ends is stored:
 
@@ -118,10 +118,12 @@ FACTORIAL = Study(
 
 PARTS = Study(
     name="lander_parts",
-    question="Which part of the LunarLander recipe brings agents to land?",
+    question="Which part of the LunarLander recipe brings agents to land, and does the discount "
+    "decide whether they hover?",
     run=run,
     arms={
-        "recipe": _arm(),
+        "recipe": _arm(),  # its gamma is 0.99
+        **{f"gamma {gamma}": _arm(gamma=gamma) for gamma in (0.98, 0.995, 0.999)},
         "without Double": _arm(double=False),
         "constant learning rate": _arm(lr_decay_updates=None),
         "epsilon by episodes": _arm(epsilon_decay_steps=None, epsilon_min=LANDER["epsilon_min"]),
@@ -131,18 +133,8 @@ PARTS = Study(
     seeds=tuple(range(3_100, 3_120)),
     group=10,
     prediction="The learning-rate decay matters most and Double next; a network twice as wide, "
-    "with a minibatch twice as large, lands as often.",
-)
-
-GAMMA = Study(
-    name="lander_gamma",
-    question="Does the discount decide whether a lander hovers?",
-    run=run,
-    arms={f"gamma {gamma}": _arm(gamma=gamma) for gamma in (0.98, 0.99, 0.995, 0.999)},
-    seeds=tuple(range(3_100, 3_120)),
-    group=10,
-    prediction="The smaller the discount, the less a landing far ahead is worth and the more "
-    "agents hover; 0.999 learns more slowly than 0.99.",
+    "with a minibatch twice as large, lands as often. The smaller the discount, the less a "
+    "landing far ahead is worth and the more agents hover; 0.999 learns more slowly than 0.99.",
 )
 
 DOUBLE = Study(
@@ -171,4 +163,3 @@ if __name__ == "__main__":
     main(DOUBLE, DATA)
     main(FACTORIAL, DATA)
     main(PARTS, DATA)
-    main(GAMMA, DATA)
