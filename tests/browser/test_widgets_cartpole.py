@@ -514,7 +514,7 @@ def test_runs_are_overlaid_and_named_by_what_differs(show):
     before = pictures(page)
     train = page.get_by_role("button", name="Train")
     train.click()
-    wait_for_status(page, "as set at first, seed 0: environment step")
+    wait_for_status(page, "the first settings, seed 0: environment step")
     page.get_by_label("Replay").uncheck()  # ends the run
     page.get_by_label("Seed").press("ArrowRight")
     assert "Train starts a run: no replay, seed 1." in status(page)
