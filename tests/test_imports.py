@@ -19,7 +19,7 @@ LIBRARY = ROOT / "rl_lab"
 
 # What each module imports from rl_lab; the diagrams in CONTRIBUTING.md and book/api.md show it.
 EXPERIMENTS = ["cartpole", "divergence", "double", "lander_distribution", "landing", "learning"]
-EXPERIMENTS += ["pixels", "seeds", "tabular", "traps"]
+EXPERIMENTS += ["memory", "pixels", "seeds", "tabular", "traps"]
 CHAPTERS = [
     "ablation",
     "better_memory",

@@ -35,13 +35,18 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 UNSET_MATH = "[...document.querySelectorAll('.math')].filter(it => !it.querySelector('mjx-math'))"
 PLAIN_CODE = """document.querySelectorAll(".highlight pre").forEach(
   it => it.replaceChildren(document.createTextNode(it.textContent)))"""
+AWAITED = "document.querySelectorAll('.tag_answer:has(.rl-experiment)')"
 PICTURES = "[...document.images].filter(it => it.checkVisibility())"
 
 
 def look_around(page) -> None:
-    """Move, as any reader does; wait until all equations are set and all experiments are there."""
+    """Move, as any reader does; wait until all equations are set and all experiments are there.
+
+    Those that wait for a prediction are opened, as by it.
+    """
     page.mouse.move(200, 200)
     page.wait_for_function(f"{UNSET_MATH}.length === 0")
+    page.evaluate(f"{AWAITED}.forEach(it => it.classList.add('open'))")
     for place in page.locator(".rl-experiment").all():
         place.scroll_into_view_if_needed()
         page.wait_for_function("place => place.model", arg=place.element_handle())

@@ -24,7 +24,8 @@ from safetensors.torch import load_file
 from rl_lab.course.experiments import static
 from rl_lab.course.experiments.cartpole import CartPoleLive, TrainCartPole
 from rl_lab.losses import q_learning_loss
-from rl_lab.networks import QNetwork, seeded
+from rl_lab.n_step import NStep
+from rl_lab.networks import DuelingQNetwork, QNetwork, seeded
 from rl_lab.replay import Batch
 
 pytestmark = pytest.mark.slow
@@ -85,8 +86,9 @@ def test_the_network_is_torchs(code, moment):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("network", [QNetwork, DuelingQNetwork])
 @pytest.mark.parametrize("double", [False, True])
-def test_a_gradient_step_is_rl_labs(code, double):
+def test_a_gradient_step_is_rl_labs(code, double, network):
     size, hidden, gamma, lr, steps = 32, 32, 0.99, 2e-3, 2
     rng = np.random.default_rng(2)
     batch = dict(
@@ -95,31 +97,37 @@ def test_a_gradient_step_is_rl_labs(code, double):
         rewards=np.ones(size, np.float32),
         nextStates=rng.normal(size=(size, 4)).astype(np.float32),
         dones=(rng.random(size) < 0.25).astype(np.float32),
+        horizons=rng.choice([1, 3, 5], size=size),
     )
     assert 0 < batch["dones"].sum() < size
-    online, target = (seeded(partial(QNetwork, 4, 2, hidden), seed) for seed in (3, 4))
+    online, target = (seeded(partial(network, 4, 2, hidden), seed) for seed in (3, 4))
     weights = [
         {name: tensor.flatten().tolist() for name, tensor in network.state_dict().items()}
         for network in (online, target)
     ]
     found = code.evaluate(
-        """([sizes, weights, batch, settings, lr, steps]) => {
+        """([kind, sizes, weights, batch, settings, lr, steps]) => {
           const networks = weights.map((tensors) => {
-            const network = new QNetwork(sizes);
-            ["first", "second", "values"].forEach((name, i) => {
-              network.layers[i].weight.set(tensors[`${name}.weight`]);
-              network.layers[i].bias.set(tensors[`${name}.bias`]);
+            const network = new { QNetwork, DuelingQNetwork }[kind](sizes);
+            const names = network.learned ? ["values.value", "values.advantages"] : ["values"];
+            ["first", "second", ...names].forEach((name, i) => {
+              const layer = (network.learned ?? network.layers)[i];
+              layer.weight.set(tensors[`${name}.weight`]);
+              layer.bias.set(tensors[`${name}.bias`]);
             });
+            network.compose?.();
             return network;
           });
           const rule = new QLearning(networks[0], settings);
           rule.target.copyFrom(networks[1]);
           const losses = [];
           for (let i = 0; i < steps; i += 1) losses.push(rule.learn(batch, lr));
-          const layers = networks[0].layers.flatMap(({ weight, bias }) => [[...weight], [...bias]]);
+          const learned = networks[0].learned ?? networks[0].layers;
+          const layers = learned.flatMap(({ weight, bias }) => [[...weight], [...bias]]);
           return { losses, layers, targets: [...rule.targets], errors: [...rule.errors] };
         }""",
         [
+            network.__name__,
             [4, hidden, hidden, 2],
             weights,
             {name: array.flatten().tolist() for name, array in batch.items()},
@@ -135,7 +143,7 @@ def test_a_gradient_step_is_rl_labs(code, double):
         tensors["rewards"],
         tensors["nextStates"],
         tensors["dones"],
-        gamma * torch.ones(size),
+        gamma ** tensors["horizons"],
     )
     optimizer = torch.optim.Adam(online.parameters(), lr=lr)
     for loss in found["losses"]:
@@ -150,25 +158,59 @@ def test_a_gradient_step_is_rl_labs(code, double):
         np.testing.assert_allclose(found_layer, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("n", [1, 3, 5])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_several_steps_are_joined_as_rl_lab_joins_them(code, n, terminal):
+    """Two episodes, the first of four steps ends as given, the second goes on."""
+    rewards, ends = [1, 0, 2, 4, 1, 3], 3
+    found = code.evaluate(
+        """([n, rewards, ends, terminal]) => {
+          const join = new NStep(n, 0.5);
+          return rewards.flatMap((reward, i) => {
+            const done = terminal && i === ends;
+            return join.step([i, 0, 0, 0], i % 2, reward, [i + 1, 0, 0, 0], done, i === ends);
+          });
+        }""",
+        [n, rewards, ends, terminal],
+    )
+    join, expected = NStep(n, 0.5), []
+    for i, reward in enumerate(rewards):
+        flags = i == ends and terminal, i == ends and not terminal
+        expected += join.step([i, 0, 0, 0], i % 2, reward, [i + 1, 0, 0, 0], *flags)
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert (ours["state"], ours["action"]) == (list(theirs.observation), theirs.action)
+        assert (ours["nextState"], ours["done"]) == (list(theirs.next_observation), theirs.done)
+        assert (ours["reward"], 0.5 ** ours["horizon"]) == (theirs.reward, theirs.discount)
+
+
 def test_replay_keeps_the_newest_and_without_it_they_are_all_there_is(code):
     found = code.evaluate(
         """() => {
           const store = (recent) => {
             const replay = new Replay(5, 3, makeRandom(0), recent);
             for (let i = 0; i < 8; i += 1)
-              replay.push([i, 0, 0, 0], i % 2, 1, [i, 1, 0, 0], i === 7);
+              replay.push({
+                state: [i, 0, 0, 0],
+                action: i % 2,
+                reward: 1,
+                nextState: [i, 1, 0, 0],
+                done: i === 7,
+                horizon: 1 + (i % 3),
+              });
             return replay;
           };
           const sampled = store(false);
           const seen = new Set();
           for (let i = 0; i < 100; i += 1)
             for (let b = 0; b < 3; b += 1) seen.add(sampled.draw().states[4 * b]);
-          const { states, actions, dones, ages } = store(true).draw();
+          const { states, actions, dones, horizons, ages } = store(true).draw();
           return {
             seen: [...seen].sort(),
             newest: [0, 4, 8].map((i) => states[i]),
             actions: [...actions],
             dones: [...dones],
+            horizons: [...horizons],
             ages: [...ages],
           };
         }"""
@@ -178,6 +220,7 @@ def test_replay_keeps_the_newest_and_without_it_they_are_all_there_is(code):
         "newest": [5, 6, 7],
         "actions": [1, 0, 1],
         "dones": [0, 0, 1],
+        "horizons": [3, 1, 2],
         "ages": [2, 1, 0],
     }
 
@@ -471,7 +514,7 @@ def test_runs_are_overlaid_and_named_by_what_differs(show):
     before = pictures(page)
     train = page.get_by_role("button", name="Train")
     train.click()
-    wait_for_status(page, "as set at first, seed 0: environment step")
+    wait_for_status(page, "the first settings, seed 0: environment step")
     page.get_by_label("Replay").uncheck()  # ends the run
     page.get_by_label("Seed").press("ArrowRight")
     assert "Train starts a run: no replay, seed 1." in status(page)
@@ -483,7 +526,31 @@ def test_runs_are_overlaid_and_named_by_what_differs(show):
     assert pictures(page) != before
     page.get_by_role("button", name="Reset").click()
     assert page.get_by_label("Replay").is_checked()
-    assert "Stored runs" in status(page)
+    assert "Nothing is trained yet" in status(page)
+
+
+def test_the_switches_of_later_chapters_lie_in_a_fold_and_reach_the_learner(show):
+    page = show(TrainCartPole(batch=8))
+    steps = page.get_by_label("Steps in a return, n")
+    assert not steps.is_visible()
+    page.locator("summary", has_text="More switches").press("Enter")
+    assert steps.locator("option").all_inner_texts() == ["1", "3", "5"]
+    steps.select_option("3")
+    page.get_by_label("Dueling network").check()
+    page.get_by_label("Double target").uncheck()
+    words = "no Double target, 3-step returns, dueling network, seed 0"
+    assert f"Train starts a run: {words}." in status(page)
+    page.get_by_role("button", name="One update").click()
+    wait_for_status(page, f"{words}: environment step")
+    page.wait_for_selector(f"{TRAIN} tbody tr")
+    for row in page.locator(f"{TRAIN} tbody th").all_inner_texts():
+        reward = re.search(r"reward (\S+)( in 3 steps)?(, terminal)?$", row)
+        assert reward[3] or (float(reward[1]), reward[2]) == (2.97, " in 3 steps")
+    page.get_by_role("button", name="Train").click()
+    wait_for_status(page, r"update [1-9]\d\d")
+    page.get_by_role("button", name="Reset").click()
+    assert page.get_by_label("Double target").is_checked()
+    assert not page.get_by_label("Dueling network").is_checked() and steps.input_value() == "1"
 
 
 def test_where_workers_are_refused_it_learns_in_the_page(show):
@@ -512,6 +579,7 @@ def test_both_are_accessible_and_fit(show, width, scheme):
     page = show(CartPoleLive(), TrainCartPole(batch=8), width=width, color_scheme=scheme)
     page.get_by_role("button", name="One update").click()
     page.wait_for_selector(f"{TRAIN} tbody tr")
+    page.locator("summary", has_text="More switches").click()
     assert_accessible(page, width, scheme)
     for place in (LIVE, TRAIN):
         assert page.locator(f"{place} canvas").get_attribute("aria-label")

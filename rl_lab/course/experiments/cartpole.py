@@ -63,6 +63,9 @@ class TrainCartPole(Experiment):
         lr: Adam's learning rate at the start.
         epsilon_end: epsilon after 3,000 environment steps.
         batch: transitions in a minibatch.
+        double: the online network chooses the action of the target.
+        n_step: environment steps in a return.
+        dueling: values are those of V and A, as in `rl_lab.networks.DuelingQNetwork`.
         seed: of weights, starts, exploration and minibatches.
         state: ``{"runs": [...]}``, settings and mean return of the last 20 episodes of each.
     """
@@ -81,4 +84,7 @@ class TrainCartPole(Experiment):
     lr = traitlets.Float(0.002, min=1e-5, max=1.0).tag(sync=True)
     epsilon_end = traitlets.Float(0.05, min=0.0, max=1.0).tag(sync=True)
     batch = traitlets.Int(64, min=1, max=512).tag(sync=True)
+    double = traitlets.Bool(True).tag(sync=True)
+    n_step = traitlets.Int(1, min=1, max=50).tag(sync=True)
+    dueling = traitlets.Bool(False).tag(sync=True)
     seed = traitlets.Int(0, min=0, max=2**30 - 1).tag(sync=True)

@@ -1,10 +1,68 @@
 // DQN that learns CartPole: replay, target network, Adam, and the gradient written by hand.
 
-/** Adam on the weights of a `QNetwork`, with torch's defaults. */
+/**
+ * A `QNetwork` whose last layer says V and A: Q = V + A - mean of A. Half of the hidden units feed
+ * each. All of that is linear, so it is put together to one layer: forward and backward stay.
+ */
+class DuelingQNetwork extends QNetwork {
+  constructor(sizes) {
+    super(sizes);
+    const [hidden, outputs] = sizes.slice(-2);
+    const linear = (n) => ({ inputs: hidden / 2, outputs: n, weight: new Float32Array((n * hidden) / 2), bias: new Float32Array(n) });
+    [this.value, this.advantages] = [linear(1), linear(outputs)];
+    this.learned = [...this.layers.slice(0, -1), this.value, this.advantages];
+  }
+
+  draw(random) {
+    super.draw(random);
+    for (const { inputs, weight, bias } of [this.value, this.advantages])
+      for (const numbers of [weight, bias])
+        for (let i = 0; i < numbers.length; i += 1) numbers[i] = random.uniform(-1, 1) / Math.sqrt(inputs);
+    this.compose();
+    return this;
+  }
+
+  /** The numbers of all actions, `step` apart from `at` on, less their mean. */
+  centred(numbers, step, at) {
+    const { outputs } = this.layers.at(-1);
+    const all = Array.from({ length: outputs }, (_, o) => numbers[at + o * step]);
+    const mean = all.reduce((sum, number) => sum + number, 0) / outputs;
+    return all.map((number) => number - mean);
+  }
+
+  /** Put both streams together to the last layer. */
+  compose() {
+    const { value, advantages } = this;
+    const { weight, bias, inputs } = this.layers.at(-1);
+    const half = inputs / 2;
+    this.centred(advantages.bias, 1, 0).forEach((number, o) => (bias[o] = value.bias[0] + number));
+    for (let i = 0; i < half; i += 1)
+      this.centred(advantages.weight, half, i).forEach((number, o) => {
+        weight[o * inputs + i] = value.weight[i];
+        weight[o * inputs + half + i] = number;
+      });
+  }
+
+  /** Part the slopes of that layer among the two: those of a sum, and of what is less its mean. */
+  part(dWeight, dBias, [ofValue, ofValueBias, ofAdvantages, ofAdvantagesBias]) {
+    const { inputs } = this.layers.at(-1);
+    const half = inputs / 2;
+    ofValueBias[0] = dBias.reduce((sum, slope) => sum + slope, 0);
+    ofAdvantagesBias.set(this.centred(dBias, 1, 0));
+    ofValue.fill(0);
+    for (let i = 0; i < half; i += 1)
+      this.centred(dWeight, inputs, half + i).forEach((slope, o) => {
+        ofValue[i] += dWeight[o * inputs + i];
+        ofAdvantages[o * half + i] = slope;
+      });
+  }
+}
+
+/** Adam on the weights of a network, with torch's defaults. */
 class Adam {
   constructor(network) {
     this.time = 0;
-    this.parts = network.layers.flatMap((layer) =>
+    this.parts = (network.learned ?? network.layers).flatMap((layer) =>
       ["weight", "bias"].map((kind) => ({
         values: layer[kind],
         slope: new Float32Array(layer[kind].length),
@@ -42,16 +100,22 @@ class QLearning {
     this.nextRoom = online.room(this.batch);
     this.chooseRoom = online.room(this.batch);
     this.slopes = online.room(this.batch); // of the loss, at each layer's output
+    // Of the loss, at each layer's weights and biases: Adam's own, but for a layer put together.
+    const pairs = online.layers.map((_, i) => [2 * i, 2 * i + 1].map((part) => this.adam.parts[part].slope));
+    if (online.learned) pairs[pairs.length - 1] = [online.layers.at(-1).weight, online.layers.at(-1).bias].map((one) => one.slice());
+    this.weightSlopes = pairs;
     this.targets = new Float32Array(this.batch);
     this.errors = new Float32Array(this.batch);
+    this.ones = new Uint8Array(this.batch).fill(1);
   }
 
   /**
    * One gradient step. The minibatch holds `states` and `nextStates` [B * 4], `actions` [B],
-   * `rewards` [B] and `dones` [B], 1 only at terminal states.
+   * `rewards` [B], `dones` [B], 1 only at terminal states, and, where rewards sum up several
+   * environment steps, the numbers of these as `horizons` [B].
    * @returns {number} the mean loss before the step
    */
-  learn({ states, actions, rewards, nextStates, dones }, lr) {
+  learn({ states, actions, rewards, nextStates, dones, horizons = this.ones }, lr) {
     const { online, batch, gamma, targets, errors } = this;
     const choices = online.sizes.at(-1);
     const next = this.target.forward(nextStates, batch, this.nextRoom);
@@ -63,7 +127,7 @@ class QLearning {
       let best = 0;
       for (let a = 1; a < choices; a += 1)
         if (judge[b * choices + a] > judge[b * choices + best]) best = a;
-      targets[b] = rewards[b] + gamma * (1 - dones[b]) * next[b * choices + best];
+      targets[b] = rewards[b] + gamma ** horizons[b] * (1 - dones[b]) * next[b * choices + best];
       const at = b * choices + actions[b];
       errors[b] = targets[b] - values[at];
       loss += (errors[b] * errors[b]) / batch;
@@ -76,12 +140,13 @@ class QLearning {
         input,
         this.slopes[depth],
         depth ? this.slopes[depth - 1] : null,
-        this.adam.parts[2 * depth].slope,
-        this.adam.parts[2 * depth + 1].slope,
+        ...this.weightSlopes[depth],
         batch,
       );
     }
+    online.part?.(...this.weightSlopes.at(-1), this.adam.parts.slice(-4).map((part) => part.slope));
     this.adam.step(lr);
+    online.compose?.();
     return loss;
   }
 }
@@ -106,23 +171,46 @@ function denseBackward({ inputs, outputs, weight }, input, slope, before, dWeigh
   }
 }
 
+/** Joins up to n steps of an episode to one transition; those near its end are shorter. */
+class NStep {
+  constructor(n, gamma) {
+    Object.assign(this, { n, gamma, held: [] }); // steps not yet passed on
+  }
+
+  /**
+   * Take one step; `done` only in a terminal state, `over` also at a time limit.
+   * @returns {object[]} the transitions that it completes
+   */
+  step(state, action, reward, nextState, done, over) {
+    const complete = [];
+    this.held.push({ state, action, reward });
+    while (this.held.length === this.n || (this.held.length && over)) {
+      const horizon = this.held.length;
+      const total = this.held.reduce((sum, one, i) => sum + this.gamma ** i * one.reward, 0);
+      complete.push({ ...this.held.shift(), reward: total, nextState, done, horizon });
+    }
+    return complete;
+  }
+}
+
 /** The last `capacity` transitions, drawn at random, or (with `recent`) always the newest ones. */
 class Replay {
   constructor(capacity, batch, random, recent) {
     Object.assign(this, { capacity, batch, random, recent, size: 0, head: 0 });
-    this.rows = new Float32Array(capacity * 11); // state 4, action, reward, next state 4, done
+    this.rows = new Float32Array(capacity * 12); // state 4, action, reward, next state 4, done, horizon
     this.drawn = {
       states: new Float32Array(batch * 4),
       actions: new Uint8Array(batch),
       rewards: new Float32Array(batch),
       nextStates: new Float32Array(batch * 4),
       dones: new Float32Array(batch),
-      ages: new Int32Array(batch), // environment steps since each was stored
+      horizons: new Uint8Array(batch),
+      ages: new Int32Array(batch), // transitions stored since
     };
   }
 
-  push(state, action, reward, nextState, done) {
-    this.rows.set([...state, action, reward, ...nextState, done ? 1 : 0], this.head * 11);
+  push({ state, action, reward, nextState, done, horizon }) {
+    this.rows.set([...state, action, reward, ...nextState, done ? 1 : 0, horizon], this.head * 12);
     this.head = (this.head + 1) % this.capacity;
     this.size = Math.min(this.size + 1, this.capacity);
   }
@@ -131,7 +219,7 @@ class Replay {
     const { rows, drawn, capacity } = this;
     for (let b = 0; b < this.batch; b += 1) {
       const age = this.recent ? this.batch - 1 - b : this.random.integer(this.size);
-      const row = ((this.head - 1 - age + 2 * capacity) % capacity) * 11;
+      const row = ((this.head - 1 - age + 2 * capacity) % capacity) * 12;
       for (let i = 0; i < 4; i += 1) {
         drawn.states[b * 4 + i] = rows[row + i];
         drawn.nextStates[b * 4 + i] = rows[row + 6 + i];
@@ -139,18 +227,21 @@ class Replay {
       drawn.actions[b] = rows[row + 4];
       drawn.rewards[b] = rows[row + 5];
       drawn.dones[b] = rows[row + 10];
+      drawn.horizons[b] = rows[row + 11];
       drawn.ages[b] = age;
     }
     return drawn;
   }
 }
 
-/** What is not on the controls; the page says it. */
+/** What is not on the controls, which the page says, and what the switches are at first. */
 const DQN_FIXED = {
   hidden: [32, 32],
   scale: [0.4, 0.5, 5, 0.5], // of the four observed numbers: each is then about one in size
   gamma: 0.99,
   double: true,
+  nStep: 1,
+  dueling: false,
   capacity: 20000,
   warmUp: 500, // environment steps of random play before the first update
   exploreSteps: 3000, // epsilon falls linearly from 1 over so many environment steps
@@ -159,13 +250,14 @@ const DQN_FIXED = {
 
 /** A run of DQN: every environment step is followed by one update. */
 class Learner {
-  /** @param settings {replay, targetPeriod, lr, epsilonEnd, batch, seed}, and over DQN_FIXED */
+  /** @param settings {replay, targetPeriod, lr, epsilonEnd, batch, seed}; more over DQN_FIXED */
   constructor(settings) {
     this.settings = { ...DQN_FIXED, ...settings };
-    const { hidden, batch, replay, capacity, gamma, double, seed } = this.settings;
+    const { hidden, batch, replay, capacity, gamma, double, nStep, dueling, seed } = this.settings;
     const streams = [0, 1, 2, 3].map((stream) => makeRandom(4 * seed + stream));
     [this.starts, this.exploring] = [streams[1], streams[2]];
-    this.network = new QNetwork([4, ...hidden, 2]).draw(streams[0]);
+    this.network = new (dueling ? DuelingQNetwork : QNetwork)([4, ...hidden, 2]).draw(streams[0]);
+    this.join = new NStep(nStep, gamma);
     this.rule = new QLearning(this.network, { gamma, double, batch });
     this.replay = new Replay(replay ? capacity : batch, batch, streams[3], !replay);
     this.returns = [];
@@ -229,13 +321,15 @@ class Learner {
     const action = explores ? this.exploring.integer(2) : greedy(this.values);
     const next = CartPole.next(this.state, action);
     const over = CartPole.over(next);
+    const ends = over || this.length + 1 === CartPole.stepLimit;
     // A time limit is not an end: only a fall stops the bootstrap.
-    this.replay.push(this.observed(this.state), action, 1, this.observed(next), over);
+    const step = [this.observed(this.state), action, 1, this.observed(next), over, ends];
+    for (const transition of this.join.step(...step)) this.replay.push(transition);
     this.action = action;
     this.state = next;
     this.length += 1;
     this.envSteps += 1;
-    if (over || this.length === CartPole.stepLimit) {
+    if (ends) {
       this.returns.push(this.length);
       this.ends.push(this.envSteps);
       this.state = CartPole.start(this.starts);
@@ -283,13 +377,14 @@ function hostLearner(post, slice) {
     const before = learner.updates;
     while (learner.updates === before && !learner.finished) learner.step();
     if (learner.updates === before) return report();
-    const { states, actions, rewards, dones, ages } = learner.minibatch;
+    const { states, actions, rewards, dones, horizons, ages } = learner.minibatch;
     const { targets, errors } = learner.rule;
     const rows = [0, 1, 2, 3, 4].filter((b) => b < targets.length).map((b) => ({
       state: [...states.slice(4 * b, 4 * b + 4)],
       action: actions[b],
       reward: rewards[b],
       done: dones[b],
+      horizon: horizons[b],
       age: ages[b],
       target: targets[b],
       error: errors[b],
@@ -314,11 +409,11 @@ function hostLearner(post, slice) {
 
 /** The source of a worker that hosts a learner. */
 function learnerWorkerSource() {
-  const parts = [makeRandom, CartPole, QNetwork, denseForward, greedy, Adam, QLearning];
+  const parts = [makeRandom, CartPole, QNetwork, DuelingQNetwork, denseForward, greedy, Adam, QLearning];
   return [
     '"use strict";',
     `const DQN_FIXED = ${JSON.stringify(DQN_FIXED)};`,
-    ...[...parts, denseBackward, Replay, Learner, hostLearner].map(String),
+    ...[...parts, denseBackward, NStep, Replay, Learner, hostLearner].map(String),
     "const obey = hostLearner((message) => postMessage(message), 100);",
     "onmessage = (event) => obey(event.data);",
   ].join("\n");

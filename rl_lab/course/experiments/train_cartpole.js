@@ -33,6 +33,9 @@ const TRAIN_NAMES = {
   lr: ["lr", "learning rate"],
   epsilonEnd: ["epsilon_end", "final epsilon"],
   batch: ["batch", "batch"],
+  double: ["double", "Double target"],
+  nStep: ["n_step", "n"],
+  dueling: ["dueling", "dueling network"],
   seed: ["seed", "seed"],
 };
 
@@ -41,7 +44,8 @@ function describeSettings(settings, usual) {
   const words = Object.keys(TRAIN_NAMES)
     .filter((key) => settings[key] !== usual[key] && key !== "seed")
     .map((key) => {
-      if (key === "replay") return settings.replay ? "replay" : "no replay";
+      if (typeof settings[key] === "boolean") return `${settings[key] ? "" : "no "}${TRAIN_NAMES[key][1]}`;
+      if (key === "nStep") return `${settings.nStep}-step returns`;
       if (key === "targetPeriod" && settings[key] === 1) return "no target network";
       return `${TRAIN_NAMES[key][1]} ${settings[key]}`;
     });
@@ -277,12 +281,13 @@ function render({ model, el }) {
       (row.target - row.error).toFixed(3),
       row.error.toFixed(3),
     ];
-    const name = ({ state, action, reward, done }) =>
-      `${action ? "right" : "left"} in (${state.map((value) => value.toFixed(2)).join(", ")}), reward ${reward}${done ? ", terminal" : ""}`;
+    const reward = ({ reward: sum, horizon }) => (horizon > 1 ? `${sum.toFixed(2)} in ${horizon} steps` : sum);
+    const name = (row) =>
+      `${row.action ? "right" : "left"} in (${row.state.map((value) => value.toFixed(2)).join(", ")}), reward ${reward(row)}${row.done ? ", terminal" : ""}`;
     rows.hidden = false;
     rows.replaceChildren(
       make("p", {
-        text: `Update ${report.updates}: loss ${report.loss.toPrecision(4)}, the mean of (y - Q)^2 over ${current.settings.batch} transitions. The first five; a state is (position, speed, angle, spin), scaled, and age is in environment steps:`,
+        text: `Update ${report.updates}: loss ${report.loss.toPrecision(4)}, the mean of (y - Q)^2 over ${current.settings.batch} transitions. The first five; a state is (position, speed, angle, spin), scaled, and age counts the transitions stored since:`,
       }),
       make(
         "table",
@@ -339,6 +344,12 @@ function render({ model, el }) {
     batch: select("batch", "Batch size", [8, 16, 32, 64, 128]),
     seed: makeRange({ label: "Seed", min: 0, max: Math.max(20, usual.seed), step: 1, value: usual.seed, onInput: change("seed") }),
   };
+  const switches = {
+    double: makeCheckbox({ label: "Double target", value: usual.double, onInput: change("double") }),
+    nStep: select("nStep", "Steps in a return, n", [1, 3, 5]),
+    dueling: makeCheckbox({ label: "Dueling network", value: usual.dueling, onInput: change("dueling") }),
+  };
+  const elements = (all) => Object.values(all).map((control) => control.element);
   const main = makeButton({ label: "Train", main: true, onClick: train });
   const bar = make(
     "div",
@@ -349,7 +360,13 @@ function render({ model, el }) {
     makeButton({ label: "Reset", onClick: clear }),
   );
   root.append(
-    make("div", { class: "rl-controls" }, ...Object.values(controls).map((control) => control.element)),
+    make("div", { class: "rl-controls" }, ...elements(controls)),
+    make(
+      "details",
+      {},
+      make("summary", { text: "More switches, from later chapters" }),
+      make("div", { class: "rl-controls" }, ...elements(switches)),
+    ),
     bar,
     figure,
   );
@@ -362,7 +379,8 @@ function render({ model, el }) {
       make("summary", { text: "What exactly learns here" }),
       make("p", {
         text:
-          `Double DQN, two hidden layers of ${DQN_FIXED.hidden[0]} units, mean squared error, gamma ${DQN_FIXED.gamma}. ` +
+          `Double DQN with one-step returns unless switched otherwise, two hidden layers of ${DQN_FIXED.hidden[0]} units ` +
+          `(in a dueling network half of the second layer feeds each stream), mean squared error, gamma ${DQN_FIXED.gamma}. ` +
           `One update per environment step after ${DQN_FIXED.warmUp} of random play; epsilon falls from 1 over ` +
           `${DQN_FIXED.exploreSteps.toLocaleString("en")} environment steps; Adam's learning rate falls to 0 over ` +
           `${DQN_FIXED.steps.toLocaleString("en")}, the length of a run. Position, speed, angle and spin are multiplied by ` +
@@ -376,7 +394,7 @@ function render({ model, el }) {
     const changed = Object.entries(now()).filter(([key, value]) => value !== known[key]);
     known = now();
     if (changed.length) stop();
-    changed.forEach(([key, value]) => controls[key].set(value));
+    changed.forEach(([key, value]) => ({ ...controls, ...switches })[key].set(value));
   };
   const events = Object.values(TRAIN_NAMES).map(([name]) => `change:${name}`).join(" ");
   model.on(events, follow);
