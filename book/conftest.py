@@ -222,8 +222,8 @@ def settle_texts(new, old, tolerance: float) -> None:
 def close(new: str, old: str, tolerance: float) -> bool:
     """Whether two texts have the same words, and numbers within a relative `tolerance`."""
 
-    def words(text):  # the rules and blanks of a table grow with its numbers
-        return re.sub(r"[-\s]+", " ", NUMBER.sub("#", text))
+    def words(text):  # rules and blanks grow with numbers: an array prints 12.5] but 7. ]
+        return re.sub(r"[-\s]+", "", NUMBER.sub("#", text))
 
     def numbers(text):
         return [float(found.replace(",", "")) for found in NUMBER.findall(text)]

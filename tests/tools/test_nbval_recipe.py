@@ -60,6 +60,7 @@ CASES = {
     "near": Case(LOSS, tag="approx-25", stored=("0.125", "0.135")),
     "far": Case(LOSS, "outputs differ", tag="approx-25", stored=("0.125", "0.2")),
     "any_digits": Case(LOSS, tag="approx", stored=("0.125", "-17.0")),
+    "array": Case("print('[12.5]')", tag="approx", stored=("12.5]", "7. ]")),
     "other_word": Case(LOSS, "outputs differ", tag="approx", stored=("loss", "lost")),
     "ignored": Case(LOSS, tag="nbval-ignore-output", stored=("loss", "lost")),
     "figure": Case("draw(100)"),
