@@ -47,13 +47,17 @@ def test_the_keyboard_is_enough(visit):
 
 def test_answers_are_kept_counted_and_forgotten(visit):
     page, log = visit(PAGE)
-    for number, choice in enumerate((1, 0)):
+    chosen = []
+    for number, is_right in enumerate((True, False)):
         form = page.locator("form.prediction").nth(number)
-        form.locator("input").nth(choice).check()
+        right = int(form.get_attribute("data-right")) - 1
+        chosen.append(right if is_right else (right + 1) % form.locator("input").count())
+        form.locator("input").nth(chosen[-1]).check()
         form.get_by_role("button").click()
+    first = page.locator("form.prediction").first.locator("input").nth(chosen[0])
     page.wait_for_load_state("networkidle")  # MathJax complains where a page goes while it comes
     page.reload()
-    assert page.locator("form.prediction input").nth(1).is_checked()
+    assert first.is_checked()
     assert page.locator(WAITING).first.is_visible()
     total = page.locator("form.prediction").count()
     page.wait_for_load_state("networkidle")
@@ -66,7 +70,7 @@ def test_answers_are_kept_counted_and_forgotten(visit):
     assert "no predictions of yours" in score.inner_text()
     page.go_back()
     page.reload()
-    assert not page.locator("form.prediction input").nth(1).is_checked()
+    assert not first.is_checked()
     log.assert_clean()
 
 
