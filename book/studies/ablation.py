@@ -9,12 +9,11 @@ alike. The third study asks the same of LunarLander-v3, in its first 100,000 ste
 from dataclasses import replace
 from pathlib import Path
 
-from rl_lab.course.settings import CARTPOLE, LANDER_RECIPE
+from rl_lab.course.settings import CARTPOLE, CARTPOLE_BY_STEPS, LANDER_RECIPE
 from rl_lab.course.studies import Study, main, run_dqn
 
 DATA = Path(__file__).parents[1] / "data"
 STEPS = 20_000
-AGENT = CARTPOLE | dict(epsilon_min=0.05, epsilon_decay_steps=10_000)
 LANDER_STEPS = 100_000
 LANDER_AGENT = LANDER_RECIPE | dict(epsilon_min=0.05, lr_decay_updates=None)
 
@@ -67,9 +66,10 @@ REPLAY_TARGET = Study(
     name="replay_target",
     question="Of replay and the target network, which one does DQN need?",
     run=run_dqn,
-    arms=_cross(CARTPOLE_ARM, AGENT)
+    arms=_cross(CARTPOLE_ARM, CARTPOLE_BY_STEPS)
     | {
-        "both, double": CARTPOLE_ARM | dict(agent=AGENT, replay="uniform", loss=dict(double=True)),
+        "both, double": CARTPOLE_ARM
+        | dict(agent=CARTPOLE_BY_STEPS, replay="uniform", loss=dict(double=True)),
     },
     seeds=tuple(range(30)),
     group=10,

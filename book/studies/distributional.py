@@ -10,17 +10,16 @@ the run, the greedy return of 100 episodes after it, and the share of agents tha
 
 from pathlib import Path
 
-from rl_lab.course.settings import CARTPOLE
+from rl_lab.course.settings import CARTPOLE_BY_STEPS
 from rl_lab.course.studies import Study, main, run_family
 
 DATA = Path(__file__).parents[1] / "data"
-AGENT = CARTPOLE | dict(epsilon_min=0.05, epsilon_decay_steps=10_000)
 
 
 def _arm(**objective) -> dict:
     return dict(
         env="CartPole-v1",
-        agent=AGENT,
+        agent=CARTPOLE_BY_STEPS,
         objective=objective,
         train=dict(n_episodes=100_000, max_steps=500, n_env_steps=20_000),
         eval_every=2_000,

@@ -15,12 +15,11 @@ of agents that reach 475 then.
 from pathlib import Path
 
 from rl_lab.course.results import load_study
-from rl_lab.course.settings import CARTPOLE
+from rl_lab.course.settings import CARTPOLE_BY_STEPS
 from rl_lab.course.studies import Study, main, run_dqn
 
 DATA = Path(__file__).parents[1] / "data"
 RATES = (1e-4, 3e-4, 1e-3, 3e-3)
-AGENT = CARTPOLE | dict(epsilon_min=0.05, epsilon_decay_steps=10_000)
 ARMS = {  # replay, updates between two copies
     "both": ("uniform", 100),
     "replay only": ("uniform", 1),
@@ -34,7 +33,7 @@ def _arm(arm: str, lr: float, n_env_steps: int = 50_000) -> dict:
     replay, period = ARMS[arm]
     return dict(
         env="CartPole-v1",
-        agent=AGENT | dict(lr=lr, target_update_freq=period),
+        agent=CARTPOLE_BY_STEPS | dict(lr=lr, target_update_freq=period),
         replay=replay,
         loss={},
         train=dict(n_episodes=100_000, max_steps=500, n_env_steps=n_env_steps),

@@ -8,17 +8,16 @@ the share of agents that reach 475 then.
 
 from pathlib import Path
 
-from rl_lab.course.settings import CARTPOLE
+from rl_lab.course.settings import CARTPOLE_BY_STEPS
 from rl_lab.course.studies import Study, main, run_dqn
 
 DATA = Path(__file__).parents[1] / "data"
-AGENT = CARTPOLE | dict(epsilon_min=0.05, epsilon_decay_steps=10_000)
 
 
 def _arm(n_step: int = 1, replay: str = "uniform") -> dict:
     return dict(
         env="CartPole-v1",
-        agent=AGENT | dict(n_step=n_step),
+        agent=CARTPOLE_BY_STEPS | dict(n_step=n_step),
         replay=replay,
         train=dict(n_episodes=100_000, max_steps=500, n_env_steps=50_000),
         eval_every=2_500,

@@ -38,6 +38,9 @@ CARTPOLE_SEARCHED = CARTPOLE | dict(
     buffer_size=CARTPOLE_SEARCHED_STEPS,
 )
 
+# The same settings for comparisons in which episodes differ in length: epsilon falls by steps.
+CARTPOLE_BY_STEPS = CARTPOLE | dict(epsilon_min=0.05, epsilon_decay_steps=10_000)
+
 # Chosen by hand for 50,000 environment steps: the network is shown five times the angle
 # (`make_env("CartPole-v1", scale=CARTPOLE_SCALE)`); double=True, too.
 CARTPOLE_SCALE = [1, 1, 5, 1]

@@ -182,16 +182,7 @@ function render({ model, el }) {
       drawPictures(context, places, colors);
     },
   });
-  canvas.tabIndex = 0;
-  canvas.classList.add("rl-touch");
-  const keys = make("p", {
-    class: "rl-unseen",
-    id: `rl-keys-${crypto.getRandomValues(new Uint32Array(1))[0]}`,
-    text: "The left and right arrow keys move your paddle; the space bar plays and pauses.",
-  });
-  figure.append(keys);
-  canvas.setAttribute("role", "application"); // keys reach it, not the screen reader
-  canvas.setAttribute("aria-describedby", keys.id);
+  takeKeys(canvas, figure, "The left and right arrow keys move your paddle; the space bar plays and pauses.");
 
   const refresh = (now = false) => {
     redraw();

@@ -110,16 +110,7 @@ function render({ model, el }) {
       drawValues(context, { x: 0, y: height - VALUES_HEIGHT, width }, colors);
     },
   });
-  canvas.tabIndex = 0;
-  canvas.classList.add("rl-touch");
-  const keys = make("p", {
-    class: "rl-unseen",
-    id: `rl-keys-${crypto.getRandomValues(new Uint32Array(1))[0]}`,
-    text: "The left and right arrow keys push; the space bar plays and pauses.",
-  });
-  figure.append(keys);
-  canvas.setAttribute("role", "application"); // keys reach it, not the screen reader
-  canvas.setAttribute("aria-describedby", keys.id);
+  takeKeys(canvas, figure, "The left and right arrow keys push; the space bar plays and pauses.");
 
   const drawValues = (context, box, colors) => {
     const both = values();
@@ -198,15 +189,7 @@ function render({ model, el }) {
     options: [["network", "the network"], ["hand", "your hands (arrow keys)"]],
     onInput: choose("driver"),
   });
-  const speed = makeRange({
-    label: "Speed",
-    min: 0.1,
-    max: 2,
-    step: 0.1,
-    value: model.get("speed"),
-    format: (value) => `${toDigits(value, 1)} x real time`,
-    onInput: choose("speed"),
-  });
+  const speed = makeSpeed(model, choose("speed"));
   const tilt = makeRange({
     label: "Tilt the pole",
     min: -12,

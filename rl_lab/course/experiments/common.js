@@ -270,6 +270,29 @@ function makePlayBar(experiment, { frame, step, reset, onChange = () => {}, name
   return { element, play: () => set(true), pause: () => set(false), playing: () => running };
 }
 
+/** How fast time runs in a picture: 1 is real time. */
+function makeSpeed(model, onInput) {
+  return makeRange({
+    label: "Speed",
+    min: 0.1,
+    max: 2,
+    step: 0.1,
+    value: model.get("speed"),
+    format: (value) => `${toDigits(value, 1)} x real time`,
+    onInput,
+  });
+}
+
+/** Let a canvas be reached by keys and by fingers; `text` tells a screen reader what keys do. */
+function takeKeys(canvas, figure, text) {
+  const id = `rl-keys-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
+  figure.append(make("p", { class: "rl-unseen", id, text }));
+  canvas.tabIndex = 0;
+  canvas.classList.add("rl-touch");
+  canvas.setAttribute("role", "application"); // keys reach it, not the screen reader
+  canvas.setAttribute("aria-describedby", id);
+}
+
 /** Whole steps out of a rate: what a frame leaves over counts in the next one. */
 function makeTally() {
   let owed = 0;

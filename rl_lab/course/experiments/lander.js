@@ -95,15 +95,7 @@ function makeFlightPlayer(experiment, model, { choice, last, step, tell, refresh
       onInput: put(name),
     }),
     step: makeRange({ label: stepLabel, min: 0, max: last(), step: 1, value: step(), onInput: put("step") }),
-    speed: makeRange({
-      label: "Speed",
-      min: 0.1,
-      max: 2,
-      step: 0.1,
-      value: model.get("speed"),
-      format: (value) => `${toDigits(value, 1)} x real time`,
-      onInput: put("speed"),
-    }),
+    speed: makeSpeed(model, put("speed")),
   };
   const fit = () => {
     controls.step.input.max = last();
