@@ -8,7 +8,7 @@ table and claim that holds numbers, each number and its source:
 
 `check` compares page, file and sources. Sentences are found by their place among those of their
 cell that hold numbers, so that other words need no new binding. Sources are the numbers of a cell's
-text output or code, or of a study's definition, counted from 0; the library's settings; `sum`, a
+text output or code, of a study's definition, or of one of the library's settings, from 0; `sum`, a
 result worked out in the sentence; `figure`, read off a picture; `name`, as in CartPole-v1; and
 `stated`, what is said and not measured: a supposition, a wrong answer of a quiz, a paper's value.
 `?` is a number without a source, which fails: mend the sentence, or write its source in its place.
@@ -206,7 +206,11 @@ class Page:
         else:
             for index, cell in enumerate(json.loads(text)["cells"]):
                 self._read(index, cell)
-        self._add("settings", "code", code_numbers(SETTINGS.read_text(encoding="utf-8")))
+        settings = SETTINGS.read_text(encoding="utf-8")
+        for node in ast.parse(settings).body:
+            if isinstance(node, ast.Assign):
+                code = ast.get_source_segment(settings, node)
+                self._add(node.targets[0].id, "code", code_numbers(code))
 
     def _add(self, cell: str, kind: str, shown: list[tuple[Number, str]]) -> None:
         self.sources[cell, kind] = [number for number, _ in shown]
