@@ -41,7 +41,7 @@ def measure(soup: BeautifulSoup) -> Reading | None:
     article = BeautifulSoup(str(article), "html.parser")
     after = article.find("section", id="questions") or article.find("section", id="exercises")
     rest = [after, *after.find_next_siblings()] if after else []
-    for part in [*rest, *article.select(".exercise, .solution, form.quiz")]:
+    for part in [*rest, *article.select(".exercise, .solution, form.quiz, form.matching")]:
         part.extract()
     counts = dict(
         code_lines=sum(_lines(block) for block in article.select(".highlight pre")),

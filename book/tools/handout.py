@@ -18,6 +18,7 @@ import nbformat
 BOOK = Path(__file__).parents[1]
 BUILD = BOOK.parent / "_build"
 SOLUTION = re.compile(r"^```+\{solution-start\}.*?^```+\{solution-end\}\n```+\n?", re.M | re.S)
+MATCHING = re.compile(r"^(:::+)\{matching\}.*?^\1$\n?", re.M | re.S)
 FENCE = re.compile(r"^```\{exercise-(?:start|end)\}[^`]*^```\n?", re.M)
 
 ASKED = re.compile(r"^(:::+)\{(?:quiz|prediction)\}.*?^\1$", re.M | re.S)
@@ -39,7 +40,7 @@ def without_solutions(cells: list, fences: bool = False) -> list:
     for original in cells:
         cell = copy.deepcopy(original)
         if cell.cell_type == "markdown":
-            source = SOLUTION.sub("", cell.source + "\n")
+            source = MATCHING.sub("", SOLUTION.sub("", cell.source + "\n"))
             if inside:
                 ended = "```{solution-end}" in source
                 source = source.partition("```{solution-end}\n```")[2] if ended else ""

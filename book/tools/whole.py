@@ -26,7 +26,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Folded code and checks; what needs the page or a kernel; marks for links, and the way about.
 LEFT_OUT = (
     "details.above-input, .above-output > summary, .below-input > summary, .rl-live, .headerlink, "
-    "script, style, button, input, textarea, .quiz-result, .prediction-result, "
+    "script, style, button, input, select, textarea, .quiz-result, .prediction-result, "
     ".prediction-score, .sd-octicon, .whole-book, "
     ".sd-container-fluid:has(.sd-stretched-link)"
 )

@@ -138,6 +138,12 @@ def test_prose_around_a_solution_stays():
     assert kept == ["Asked.", "Between.\n\n\nAfter.", "shown = 1"]
 
 
+def test_pairs_to_be_found_go_with_the_solutions():
+    asked = ":::{matching}\n\nWhich?\n\n<details>\n\n- **A** b\n\n</details>\n\n:::"
+    (kept,) = without_solutions([new_markdown_cell(f"Before.\n\n{asked}\n\nAfter.")])
+    assert kept.source == "Before.\n\n\nAfter."
+
+
 @pytest.mark.parametrize("name", BOOKS)
 def test_a_handout_asks_and_does_not_answer(name):
     text = "\n".join(cell.source for cell in BOOKS[name].cells)

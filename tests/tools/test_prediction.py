@@ -1,14 +1,11 @@
 """What a prediction may look like, and what is said of one that does not."""
 
-import io
 import json
 import re
 import sys
 from pathlib import Path
 
 import pytest
-from bs4 import BeautifulSoup
-from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
 
@@ -23,24 +20,12 @@ def written(answer, options="", name="it", question="How many?\n\n"):
 
 
 @pytest.fixture
-def built(tmp_path):
+def built(built_page):
     """Build a page; returns its forms and what Sphinx complains of."""
 
     def build(text):
-        (tmp_path / "index.md").write_text(f"# Title\n\n{text}", encoding="utf-8")
-        settings = {"extensions": ["myst_parser", "prediction"]}
-        settings["myst_enable_extensions"] = ["colon_fence"]
-        # Not Sphinx's own default, a dictionary that other builds of this process have written to.
-        settings["source_suffix"] = {".md": "markdown"}
-        said = io.StringIO()
-        site, trees = tmp_path / "site", tmp_path / "trees"
-        Sphinx(tmp_path, None, site, trees, "html", settings, None, said).build()
-        page = (site / "index.html").read_text(encoding="utf-8")
-        # Sphinx says so of its own nodes where a process builds twice.
-        about_us = [
-            line for line in said.getvalue().splitlines() if "already registered" not in line
-        ]
-        return BeautifulSoup(page, "html.parser").select("form.prediction"), "\n".join(about_us)
+        page, said = built_page("prediction", text)
+        return page.select("form.prediction"), said
 
     return build
 
