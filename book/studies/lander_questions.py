@@ -1,4 +1,4 @@
-"""LunarLander-v3: the two ideas, the parts of the recipe with its discount, and Double DQN.
+"""LunarLander-v3: the two ideas, the discount, the parts of the recipe, and Double DQN.
 
 Every agent plays 100 greedy episodes after training, and the way each of them ends is stored:
 
@@ -116,25 +116,33 @@ FACTORIAL = Study(
     "network.",
 )
 
+GAMMA = Study(
+    name="lander_gamma",
+    question="Does the discount decide whether an agent lands or hovers?",
+    run=run,
+    arms={f"gamma {gamma}": _arm(gamma=gamma) for gamma in (0.98, 0.99, 0.995, 0.999)},
+    seeds=tuple(range(3_100, 3_110)),
+    group=10,
+    prediction="The smaller the discount, the less a landing far ahead is worth and the more "
+    "agents hover; 0.999 learns more slowly than 0.99.",
+)
+
 PARTS = Study(
     name="lander_parts",
-    question="Which part of the LunarLander recipe brings agents to land, and does the discount "
-    "decide whether they hover?",
+    question="Which part of the LunarLander recipe brings agents to land? The whole recipe is the "
+    "arm gamma 0.99 of lander_gamma.",
     run=run,
     arms={
-        "recipe": _arm(),  # its gamma is 0.99
-        **{f"gamma {gamma}": _arm(gamma=gamma) for gamma in (0.98, 0.995, 0.999)},
         "without Double": _arm(double=False),
         "constant learning rate": _arm(lr_decay_updates=None),
         "epsilon by episodes": _arm(epsilon_decay_steps=None, epsilon_min=LANDER["epsilon_min"]),
         "learning at once": _arm(learning_starts=0),
         "common sizes": _arm(hidden_dim=LANDER["hidden_dim"], batch_size=LANDER["batch_size"]),
     },
-    seeds=tuple(range(3_100, 3_120)),
+    seeds=GAMMA.seeds,
     group=10,
     prediction="The learning-rate decay matters most and Double next; a network twice as wide, "
-    "with a minibatch twice as large, lands as often. The smaller the discount, the less a "
-    "landing far ahead is worth and the more agents hover; 0.999 learns more slowly than 0.99.",
+    "with a minibatch twice as large, lands as often.",
 )
 
 DOUBLE = Study(
@@ -162,4 +170,5 @@ DOUBLE = Study(
 if __name__ == "__main__":
     main(DOUBLE, DATA)
     main(FACTORIAL, DATA)
+    main(GAMMA, DATA)
     main(PARTS, DATA)
