@@ -1,6 +1,14 @@
 """What matching may look like, and what is said of one that does not."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
+
+from rl_lab.course.exercises.debugging import PATIENTS
+
+BOOK = Path(__file__).parents[2] / "book"
 
 FOLD = "<details><summary>The pairs</summary>\n\n{}\n</details>"
 
@@ -40,3 +48,10 @@ def test_each_name_has_all_answers_in_the_order_of_the_alphabet(built_page):
 )
 def test_what_is_none_is_named(built_page, text, complaint):
     assert complaint in built_page("matching", text)[1]
+
+
+def test_the_pairs_of_the_bug_lab_are_its_patients():
+    text = (BOOK / "debugging.ipynb").read_text(encoding="utf-8")
+    cells = ["".join(cell["source"]) for cell in json.loads(text)["cells"]]
+    (asked,) = [source for source in cells if ":::{matching}" in source]
+    assert dict(re.findall(r"- \*\*(\w)\*\* (.+)", asked)) == PATIENTS
