@@ -23,7 +23,7 @@ def bias(value) -> str:
         "Write V = 1 + gamma (V + 0.1) and solve for V.",
         rel=2e-4,
     )
-    return "a bias in the target is multiplied by gamma / (1 - gamma), which is 99."
+    return "a bias of the maximum is multiplied by gamma / (1 - gamma), which is 99."
 
 
 @exercise("takeaways.coins", "found")
