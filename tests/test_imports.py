@@ -85,6 +85,14 @@ ALLOWED = {
     "course.exercises.luck": {"course.exercises.answers"},
     "course.exercises.short_dqn": {"networks"},
     "course.exercises.short_dqn_tests": set(),
+    "course.exercises.family_bugs": {
+        "agents.dqn",
+        "distributional",
+        "n_step",
+        "networks",
+        "prioritized",
+        "training",
+    },
     "course.exercises.debugging": {
         "envs",
         "course.exercises.answers",
