@@ -66,7 +66,7 @@ def clock(one_state) -> str:
         "Only the last step of each episode, one in 500, is told to be terminal.",
         rel=0.03,
     )
-    return "a clock that nobody sees is charged to every state alike."
+    return "a clock that nobody sees costs every state that looks the same."
 
 
 @exercise("time_limits.leak", "leak()")
