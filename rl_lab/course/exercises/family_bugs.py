@@ -5,7 +5,6 @@ modules, which import each other in place of the originals.
 """
 
 import inspect
-import random
 from functools import cache, partial
 from types import CodeType, ModuleType
 from typing import NamedTuple
@@ -81,8 +80,6 @@ BUGS = {
         "what falls on or beyond the last atom comes back at the first",
     ),
 }
-# Which letter a bug has in the figure.
-PATIENTS = dict(zip("KLMNOPQ", random.Random(3).sample(sorted(BUGS), len(BUGS)), strict=True))
 
 
 @cache
@@ -135,7 +132,7 @@ def build(modules: dict[str, ModuleType], agent: str, settings: dict, seed: int)
     return agent_of(4, 2, network=network, **settings | parts, device="cpu", seed=seed)
 
 
-def diff(letter: str) -> str:
-    """Say in which module a patient's line stands, and what the bug puts in its place."""
-    bug = BUGS[PATIENTS[letter]]
-    return f"{bug.module.__name__}\n- {bug.line.strip()}\n+ {bug.planted.strip()}"
+def diff(bug: str) -> str:
+    """Say in which module a bug's line stands, and what is planted in its place."""
+    found = BUGS[bug]
+    return f"{found.module.__name__}\n- {found.line.strip()}\n+ {found.planted.strip()}"
