@@ -22,7 +22,7 @@ JavaScript the pairs are there to be unfolded, as in Jupyter.
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
-from quiz import inline, make, tag
+from quiz import inline, make, parts, tag
 
 SHAPE = (
     "matching holds a question, and between <details> and </details> a list of pairs, as in "
@@ -37,10 +37,7 @@ class Matching(Directive):
 
     def run(self) -> list[nodes.Node]:
         """Turn the question and its pairs into a form."""
-        parsed = nodes.container()
-        self.state.nested_parse(self.content, self.content_offset, parsed)
-        lists = [node for node in parsed if isinstance(node, nodes.bullet_list)]
-        legends = [node for node in parsed if isinstance(node, nodes.paragraph)]
+        legends, lists = parts(self)
         if len(lists) != 1 or len(legends) != 1:
             raise self.error(f"{SHAPE} (found {len(legends)} questions and {len(lists)} lists)")
         pairs = [self.pair(item) for item in lists[0]]

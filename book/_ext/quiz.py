@@ -52,6 +52,14 @@ def inline(item: nodes.Element) -> list[nodes.Node]:
     return paragraph.deepcopy().children
 
 
+def parts(directive: Directive) -> tuple[list[nodes.Node], list[nodes.Node]]:
+    """The paragraphs and the lists that a directive holds."""
+    parsed = nodes.container()
+    directive.state.nested_parse(directive.content, directive.content_offset, parsed)
+    paragraphs = [node for node in parsed if isinstance(node, nodes.paragraph)]
+    return paragraphs, [node for node in parsed if isinstance(node, nodes.bullet_list)]
+
+
 class Quiz(Directive):
     """One question."""
 
@@ -59,10 +67,7 @@ class Quiz(Directive):
 
     def run(self) -> list[nodes.Node]:
         """Turn the question and its two lists into a form."""
-        parsed = nodes.container()
-        self.state.nested_parse(self.content, self.content_offset, parsed)
-        lists = [node for node in parsed if isinstance(node, nodes.bullet_list)]
-        legends = [node for node in parsed if isinstance(node, nodes.paragraph)]
+        legends, lists = parts(self)
         if len(lists) != 2 or len(lists[0]) != len(lists[1]) or len(legends) != 1:
             raise self.error(f"{SHAPE} (found {len(legends)} questions and {len(lists)} lists)")
         answers = [item.astext().split(" ", 1)[-1].strip() for item in lists[1]]
