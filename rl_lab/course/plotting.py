@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from rl_lab.stats import bootstrap_ci, iqm, performance_profile
 from rl_lab.training import History
 
+ENDINGS = {"landed": "0.2", "sat": "0.45", "hovered": "0.65", "left": "0.8", "crashed": "0.92"}
 ARROWS = {0: (-1, 0), 1: (0, 1), 2: (1, 0), 3: (0, -1)}  # FrozenLake: left, down, right, up
 
 
@@ -95,6 +96,20 @@ def performance_profiles(
         )
     ax.set_ylim(-0.02, 1.02)
     ax.legend()
+
+
+def ending_bars(ax: Axes, flights: pd.DataFrame) -> None:
+    """Draw how the episodes of landers end, as one bar per variant, the first on top.
+
+    Args:
+        ax: axes to draw on.
+        flights: per cent of the episodes by variant (rows) and by ending (columns).
+    """
+    shares = flights[list(ENDINGS)].iloc[::-1]
+    shares.plot.barh(stacked=True, ax=ax, color=[*ENDINGS.values()], width=0.7, edgecolor="0.3")
+    ax.set(xlabel="episodes of the final agents, %", ylabel="", xlim=(0, 100))
+    ax.grid(axis="y", visible=False)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.42, 1), ncols=5, columnspacing=0.8)
 
 
 def moving_average(values: ArrayLike, window: int) -> np.ndarray:

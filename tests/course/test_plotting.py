@@ -9,6 +9,7 @@ from matplotlib import colors
 from matplotlib import pyplot as plt
 
 from rl_lab.course.plotting import (
+    ending_bars,
     learning_curves,
     moving_average,
     performance_profiles,
@@ -88,6 +89,15 @@ def test_performance_profiles_are_steps_with_a_band(axes):
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [1, 0.5, 0.5, 0])
     bottom, top = ax.get_ylim()
     assert bottom < 0 and top > 1  # a line at 0 or at 1 is in sight
+
+
+def test_bars_of_endings_add_up_and_keep_their_order(axes):
+    columns = {"crashed": [10, 60], "landed": [70, 0], "left": 0, "sat": 0, "hovered": [20, 40]}
+    ax = axes[0]
+    ending_bars(ax, pd.DataFrame(columns, ["good", "poor"]))
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["poor", "good"]  # from below
+    assert [bar.get_x() + bar.get_width() for bar in ax.containers[-1]] == [100, 100]
+    assert ax.get_legend().get_texts()[0].get_text() == "landed"
 
 
 def test_a_moving_average_stands_where_its_last_value_is():
