@@ -563,7 +563,7 @@ def test_where_workers_are_refused_it_learns_in_the_page(show):
         }"""
     )
     page.get_by_role("button", name="Train").click()
-    wait_for_status(page, r"environment step [1-9],?\d{3}")
+    wait_for_status(page, r"environment step [1-9][\d,]{3,}")
     page.get_by_role("button", name="Reset").click()
 
 
