@@ -25,7 +25,8 @@ def test_an_episode_has_one_ending(name, x, legs, reward, terminated):
 
 
 def test_the_endings_stored_are_those_of_the_episodes_after_training():
-    arm = STUDY["GAMMA"].arms["gamma 0.99"] | dict(n_env_steps=300, eval_every=200, final_episodes=3)
+    short = dict(n_env_steps=300, eval_every=200, final_episodes=3)
+    arm = STUDY["GAMMA"].arms["gamma 0.99"] | short
     final = STUDY["run"]((1, 2), **arm | dict(agent=arm["agent"] | dict(learning_starts=250)))
     ends = final["final"][list(STUDY["ENDINGS"])]
     assert ends.sum(axis=1).tolist() == [3, 3]
