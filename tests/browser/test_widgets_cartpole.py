@@ -547,7 +547,7 @@ def test_the_switches_of_later_chapters_lie_in_a_fold_and_reach_the_learner(show
         reward = re.search(r"reward (\S+)( in 3 steps)?(, terminal)?$", row)
         assert reward[3] or (float(reward[1]), reward[2]) == (2.97, " in 3 steps")
     page.get_by_role("button", name="Train").click()
-    wait_for_status(page, r"update [1-9][\d,]{2,}")
+    wait_for_status(page, r"update ([1-9]\d\d|[1-9]\d{0,2},\d{3})")
     page.get_by_role("button", name="Reset").click()
     assert page.get_by_label("Double target").is_checked()
     assert not page.get_by_label("Dueling network").is_checked() and steps.input_value() == "1"
@@ -563,7 +563,7 @@ def test_where_workers_are_refused_it_learns_in_the_page(show):
         }"""
     )
     page.get_by_role("button", name="Train").click()
-    wait_for_status(page, r"environment step [1-9][\d,]{3,}")
+    wait_for_status(page, r"environment step [1-9]\d{0,2},?\d{3}")
     page.get_by_role("button", name="Reset").click()
 
 

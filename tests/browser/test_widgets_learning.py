@@ -493,7 +493,7 @@ def test_runs_of_other_targets_stay_for_comparison(show):
     page.get_by_label("Period C").select_option("1")
     assert "period 1, seed 0: environment step 0, 0 updates" in status(page)
     page.get_by_role("button", name="Play").click()
-    wait_for_status(page, r"environment step [1-9][\d,]{2,}")
+    wait_for_status(page, r"environment step ([1-9]\d\d|[1-9]\d{0,2},\d{3})")
     page.get_by_role("button", name="Pause").click()
     page.evaluate(f"{MODEL}.set('refresh', 'soft')")  # as a kernel does
     assert "tau 0.02, seed 0" in status(page)
