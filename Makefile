@@ -37,7 +37,7 @@ export SOLUTIONS
 .DEFAULT_GOAL := help
 .PHONY: help book serve test test-fast changed outputs new-chapter bind report studies handout \
   solutions slides pdf epub exam lab lint format \
-  audit requirements notebooks bench mutants proofs grading linkcheck clean
+  audit requirements notebooks bench mutants firefox proofs grading linkcheck clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets (also: a bare `make`)
@@ -138,6 +138,11 @@ notebooks: $(READY) ## check notebooks that live elsewhere: FOLDER=path, and in 
 bench: $(BENCH)/ready ## time the training core against Stable-Baselines3 and JAX
 	$(BENCH)/$(BIN)/python tests/bench.py
 	$(BENCH)/$(BIN)/python tests/bench_probes.py
+
+firefox: book ## make and use every experiment of the site in Firefox (needs firefox or firefox-esr, node and npm)
+	npm install --silent --no-save --prefix $(TOOLS)/node puppeteer-core@24
+	cp tests/browser/firefox.mjs $(TOOLS)/node/
+	node $(TOOLS)/node/firefox.mjs _build/html "$$(command -v firefox || command -v firefox-esr)"
 
 mutants: $(READY) ## plant one-line bugs and see that the unit tests catch each
 	$(PY) tests/mutants.py
