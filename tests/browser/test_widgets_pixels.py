@@ -92,7 +92,7 @@ def test_the_network_is_torchs_and_so_is_the_map_of_what_matters(code):
           const bytes = Uint8Array.from(atob(coded), (c) => c.charCodeAt(0));
           const { tensors } = readSafetensors(new DataView(bytes.buffer));
           const network = new BricksNetwork(tensors);
-          return seen.map((planes) => [network.values(planes), [...network.occlusion(planes)]]);
+          return seen.map((planes) => [network.values(planes), [...network.occlusion(planes).map]]);
         }""",
         [base64.b64encode(path.read_bytes()).decode(), planes.flatten(1).tolist()],
     )

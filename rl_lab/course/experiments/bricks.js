@@ -124,10 +124,10 @@ class BricksNetwork {
     return this.read(this.sums);
   }
 
-  /** For each cell, the largest change of a value when the cell is emptied in all planes. */
+  /** The values, and for each cell the largest change of one when the cell is emptied in all planes. */
   occlusion(planes) {
     const { size } = Bricks;
-    const before = this.values(planes);
+    const values = this.values(planes);
     const seen = Float32Array.from(planes);
     const sums = new Float32Array(this.nHidden);
     const map = new Float32Array(size ** 2);
@@ -143,9 +143,9 @@ class BricksNetwork {
             const index = this.width * (this.width * filter + row) + column;
             this.add(sums, index, this.feature(seen, filter, row, column) - this.features[index]);
           }
-      map[cell] = Math.max(...this.read(sums).map((value, action) => Math.abs(value - before[action])));
+      map[cell] = Math.max(...this.read(sums).map((value, action) => Math.abs(value - values[action])));
       stored.forEach((value, plane) => (seen[plane * size ** 2 + cell] = value));
     }
-    return map;
+    return { map, values };
   }
 }

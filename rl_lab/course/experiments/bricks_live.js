@@ -32,8 +32,7 @@ function render({ model, el }) {
 
   const look = () => {
     const planes = games.network.planes();
-    const map = network.occlusion(planes);
-    const values = network.values(planes);
+    const { map, values } = network.occlusion(planes);
     seen = { planes, map, values, action: values.indexOf(Math.max(...values)) };
   };
   const mine = () => {
@@ -101,17 +100,29 @@ function render({ model, el }) {
     const small = Math.floor((pictures.width - 4 * 8) / 5);
     return { boards, bars, pictures, small, height: (wide ? top : top + 120) + Math.max(small + 28, wide ? 112 : 0) };
   };
-  const cells = (context, box, draw) => {
+  const cells = (context, box, colors, draw) => {
     const each = box.size / Bricks.size;
+    context.fillStyle = colors.surface;
+    context.fillRect(box.x, box.y, box.size, box.size);
     for (let cell = 0; cell < Bricks.size ** 2; cell += 1) {
       const color = draw(cell);
       if (!color) continue;
       context.fillStyle = color;
       const [y, x] = [Math.floor(cell / Bricks.size), cell % Bricks.size];
-      context.fillRect(box.x + x * each + 0.5, box.y + y * each + 0.5, each - 1, each - 1);
+      context.fillRect(box.x + x * each, box.y + y * each, each, each);
     }
-    context.strokeStyle = context.frame;
+    context.globalAlpha = 1;
     context.lineWidth = 1;
+    context.strokeStyle = colors.background; // one path for all lines between the cells is quick
+    context.beginPath();
+    for (let line = 1; line < Bricks.size; line += 1) {
+      context.moveTo(box.x + line * each, box.y);
+      context.lineTo(box.x + line * each, box.y + box.size);
+      context.moveTo(box.x, box.y + line * each);
+      context.lineTo(box.x + box.size, box.y + line * each);
+    }
+    context.stroke();
+    context.strokeStyle = colors.muted;
     context.strokeRect(box.x, box.y, box.size, box.size);
   };
   const write = (context, colors, text, x, y, { align = "left", bold = false, size = 13 } = {}) => {
@@ -125,10 +136,10 @@ function render({ model, el }) {
     const game = games[name];
     const paddle = Bricks.size * (Bricks.size - 1) + game.paddle;
     const ball = Bricks.size * game.y + game.x;
-    cells(context, box, (cell) => {
+    cells(context, box, colors, (cell) => {
       if (cell === ball) return colors.series[1];
       if (cell === paddle || cell === paddle + 1) return colors.series[0];
-      return game.bricks[cell] ? colors.series[2] : colors.surface;
+      return game.bricks[cell] ? colors.series[2] : null;
     });
     const title = `${name === "you" ? "you" : "the network"}: ${game.score}`;
     write(context, colors, game.outcome ? `${title}, ${game.outcome}` : title, box.x, box.y - 12, { bold: true });
@@ -158,15 +169,13 @@ function render({ model, el }) {
     const at = (i) => ({ x: pictures.x + i * (small + 8), y: pictures.y + 20, size: small });
     BRICKS_PLANES.forEach((name, plane) => {
       write(context, colors, name, at(plane).x, pictures.y + 8, { size: 12 });
-      cells(context, at(plane), (cell) => (planes[plane * Bricks.size ** 2 + cell] ? colors.text : colors.surface));
+      cells(context, at(plane), colors, (cell) => planes[plane * Bricks.size ** 2 + cell] && colors.text);
     });
     write(context, colors, "matters", at(4).x, pictures.y + 8, { size: 12 });
-    cells(context, at(4), () => colors.surface);
-    cells(context, at(4), (cell) => {
+    cells(context, at(4), colors, (cell) => {
       context.globalAlpha = map[cell] / most;
-      return map[cell] ? colors.series[1] : null;
+      return map[cell] && colors.series[1];
     });
-    context.globalAlpha = 1;
   };
 
   const figure = make("div");
@@ -176,7 +185,6 @@ function render({ model, el }) {
     height: (width) => layout(width).height,
     draw: (context, width, height, colors) => {
       const places = layout(width);
-      context.frame = colors.muted;
       names.forEach((name, i) => drawBoard(context, places.boards[i], colors, name));
       drawBars(context, places.bars, colors);
       drawPictures(context, places, colors);
