@@ -35,9 +35,9 @@ export OMP_NUM_THREADS ?= 1
 export SOLUTIONS
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-fast changed outputs new-chapter bind report studies handout \
+.PHONY: help book serve test test-fast changed outputs new-chapter bind report studies minatar handout \
   solutions slides pdf epub exam lab lint format \
-  audit requirements notebooks bench mutants proofs grading linkcheck clean
+  audit requirements notebooks bench mutants firefox proofs grading linkcheck clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets (also: a bare `make`)
@@ -78,6 +78,10 @@ report: $(READY) ## what changed in the stored outputs, side by side (since the 
 studies: $(READY) ## reproduce the stored results (one: STUDY=ablation)
 	$(if $(wildcard book/studies/$(STUDY).py),,$(error there is no book/studies/$(STUDY).py))
 	@set -e; for study in $(wildcard book/studies/$(STUDY).py); do echo "$$study"; $(PY) "$$study"; done
+
+minatar: $(READY) ## reproduce the study of MinAtar's games, with MinAtar in a folder of its own
+	$(PY) -m pip install -qq --no-deps --upgrade --target $(TOOLS)/minatar minatar==1.0.15
+	PYTHONPATH=$(TOOLS)/minatar $(PY) book/studies/minatar_games.py
 
 handout: $(READY) ## the learners' notebooks: no solutions, no outputs (one: CHAPTER=replay)
 	$(PY) book/tools/handout.py handout $(CHAPTER)
@@ -138,6 +142,11 @@ notebooks: $(READY) ## check notebooks that live elsewhere: FOLDER=path, and in 
 bench: $(BENCH)/ready ## time the training core against Stable-Baselines3 and JAX
 	$(BENCH)/$(BIN)/python tests/bench.py
 	$(BENCH)/$(BIN)/python tests/bench_probes.py
+
+firefox: book ## make and use every experiment of the site in Firefox (needs firefox or firefox-esr, node and npm)
+	npm install --silent --no-save --prefix $(TOOLS)/node puppeteer-core@24
+	cp tests/browser/firefox.mjs $(TOOLS)/node/
+	node $(TOOLS)/node/firefox.mjs _build/html "$$(command -v firefox || command -v firefox-esr)"
 
 mutants: $(READY) ## plant one-line bugs and see that the unit tests catch each
 	$(PY) tests/mutants.py

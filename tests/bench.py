@@ -46,6 +46,7 @@ SECONDS = 0.5  # of one turn, about
 STARTS = 1_000  # environment steps before the first update
 STORED = 50_000  # transitions that a minibatch is drawn from, by every contender
 STACKS = (1, 5, 10, 20)
+RIVALS = ("Stable-Baselines3", "sb3-contrib", "JAX", "floor")  # what the chart shows in grey
 EPSILON = 0.1  # the same all the time: a random action is cheaper than a greedy one
 
 
@@ -382,16 +383,19 @@ def ratios(us: dict[str, float], name: str) -> list[tuple[str, float, float]]:
 
 def chart(rows: list[dict], path: Path) -> None:
     """Draw the medians of each shape as bars, with the range over the turns."""
-    figure, axes = plt.subplots(1, 2, figsize=(9.5, 5.6), layout="constrained", sharey=True)
-    for ax, name in zip(axes, ("cart", "lander"), strict=True):
-        own = [row for row in rows if row["size"] == name]
+    shapes = {name: [row for row in rows if row["size"] == name] for name in SHAPES}
+    heights = [len(own) + 2 for own in shapes.values()]
+    figure, axes = plt.subplots(
+        len(shapes), figsize=(6, sum(heights) / 4), layout="constrained", height_ratios=heights
+    )
+    for ax, (name, own) in zip(axes, shapes.items(), strict=True):
         labels = [row["what"] for row in own]
         medians = np.array([row["median"] for row in own])
         spread = [medians - [row["least"] for row in own], [row["most"] for row in own] - medians]
-        colours = ["tab:blue" if "DQNAgent" in w or "stack" in w else "0.6" for w in labels]
+        colours = ["0.6" if any(rival in w for rival in RIVALS) else "tab:blue" for w in labels]
         ax.barh(labels, medians, xerr=spread, color=colours, ecolor="0.2")
         ax.set(title=name, xlabel="microseconds for one agent")
-    axes[0].invert_yaxis()
+        ax.invert_yaxis()
     figure.savefig(path, metadata={"Date": None})
 
 
