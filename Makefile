@@ -35,8 +35,8 @@ export OMP_NUM_THREADS ?= 1
 export SOLUTIONS
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test test-fast changed outputs new-chapter bind report studies minatar handout \
-  solutions slides pdf epub exam lab lint format \
+.PHONY: help book serve test test-fast changed outputs new-chapter bind report studies \
+  minatar handout solutions slides pdf epub exam lab lint format \
   audit requirements notebooks bench mutants firefox proofs grading linkcheck clean
 .DELETE_ON_ERROR:
 

@@ -1,10 +1,10 @@
 """Two games of MinAtar, Breakout and Space Invaders, by the agent that plays our game of bricks.
 
 MinAtar (Young and Tian 2019; version 1.0.15) is no part of the book: `make minatar` puts it into a
-folder of its own and runs this study. Arms share the network, environment steps, updates and exploration: plain
-DQN, and Double DQN with 3-step returns. Actions stick with probability 0.1, as MinAtar has it.
-Measures, each with an interval over seeds: the greedy return of 100 episodes after training, and
-the mean greedy return over the run. *Random* is an agent that has not learned, at epsilon 1.
+folder of its own and runs this study. Arms share the network, environment steps, updates and
+exploration: plain DQN, and Double DQN with 3-step returns. Actions stick with probability 0.1, as
+MinAtar has it. Measures, each with an interval over seeds: the greedy return of 100 episodes after
+training, and the mean greedy return over the run.
 """
 
 from collections.abc import Sequence
@@ -107,8 +107,8 @@ STUDY = Study(
     },
     seeds=tuple(range(5_200, 5_210)),
     group=10,
-    prediction="After 200,000 environment steps plain DQN earns 5 to 10 in Breakout and 20 to 30 in "
-    "Space Invaders; Double DQN with 3-step returns is ahead in both.",
+    prediction="After 200,000 environment steps plain DQN earns 5 to 10 in Breakout and 20 to 30 "
+    "in Space Invaders; Double DQN with 3-step returns is ahead in both.",
 )
 RANDOM = Study(
     name="minatar_random",
