@@ -17,7 +17,7 @@ def run(
     seed: int,
     *,
     bug: str | None,
-    n_env_steps: int = 40_000,
+    n_env_steps: int = 15_000,
     eval_every: int = 1_000,
     eval_episodes: int = 10,
     final_episodes: int = 100,
@@ -73,8 +73,6 @@ STUDY = Study(
     run=run,
     arms={"healthy": {"bug": None}} | {bug: {"bug": bug} for bug in BUGS},
     seeds=tuple(range(10)),
-    prediction="With time every bug of the targets and of the replay buffer falls behind: at "
-    "40,000 environment steps the healthy program holds 500 and at least seven of the ten do not.",
 )
 
 if __name__ == "__main__":
