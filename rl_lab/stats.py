@@ -12,13 +12,13 @@ from scipy import stats
 
 
 def iqm(scores: ArrayLike, axis: int | None = 0) -> np.ndarray:
-    """Return the inter-quartile mean: the mean of the middle half of the seeds.
+    """Return the interquartile mean: the mean of the middle half of the seeds.
 
     A quarter of the values is cut at each end (rounded down, so that fewer than four
     seeds give the plain mean). One lucky or broken seed moves it little, and unlike
     the median it uses half of the data.
 
-    On the seeds of one task this is the inter-quartile mean of the package rliable. On
+    On the seeds of one task this is the interquartile mean of the package rliable. On
     several tasks that one pools all runs before it cuts: here ``axis=None`` of a matrix.
     """
     return stats.trim_mean(np.asarray(scores, float), 0.25, axis=axis)

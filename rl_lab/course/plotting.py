@@ -3,7 +3,7 @@
 The look is a style sheet: ``plt.style.use("rl_lab.course.book")``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -23,9 +23,10 @@ def learning_curves(
     curves: Mapping[str, np.ndarray | pd.DataFrame],
     *,
     steps: ArrayLike | None = None,
+    statistic: Callable = iqm,
     level: float = 0.95,
 ) -> None:
-    """Draw one line (inter-quartile mean) and one band (bootstrap) per label.
+    """Draw one line (interquartile mean) and one band (bootstrap) per label.
 
     Args:
         ax: axes to draw on.
@@ -33,6 +34,7 @@ def learning_curves(
             column per seed and the environment steps as its index, as
             `rl_lab.course.results.curves` returns.
         steps: environment steps at each point; needed for arrays only.
+        statistic: what the line shows, with an `axis`, as `iqm` and `np.mean` have it.
         level: coverage of the band.
 
     Raises:
@@ -41,14 +43,14 @@ def learning_curves(
     for label, scores in curves.items():
         x = scores.index if isinstance(scores, pd.DataFrame) else steps
         values = scores.to_numpy().T if isinstance(scores, pd.DataFrame) else np.asarray(scores)
-        low, high = bootstrap_ci(values, level=level)
-        (line,) = ax.plot(x, iqm(values), label=f"{label} (n={len(values)})")
+        low, high = bootstrap_ci(values, statistic, level=level)
+        (line,) = ax.plot(x, statistic(values, axis=0), label=f"{label} (n={len(values)})")
         ax.fill_between(x, low, high, alpha=0.18, color=line.get_color(), linewidth=0)
     ax.legend()
 
 
 def seed_dots(ax: Axes, groups: Mapping[str, ArrayLike], *, level: float = 0.95) -> None:
-    """Draw every seed as a dot, and the inter-quartile mean with its interval beside them.
+    """Draw every seed as a dot, and the interquartile mean with its interval beside them.
 
     Args:
         ax: axes to draw on; labels go on the vertical axis.

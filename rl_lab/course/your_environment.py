@@ -148,7 +148,7 @@ def report(
     notes = [
         _on_rewards(played),
         _on_discount(gamma, played),
-        f"Training: {n_seeds} seeds of {n_env_steps:,} environment steps; inter-quartile mean of "
+        f"Training: {n_seeds} seeds of {n_env_steps:,} environment steps; interquartile mean of "
         f"the greedy return {learned['return']:.4g}, 95 % interval {low:.4g} to "
         f"{high:.4g}; the best untrained way is {best!r} with {policies.loc[best, 'return']:.4g}. "
         f"Value predicted at the start: {predicted:.4g}.",

@@ -702,7 +702,7 @@ WRONG = {
     "ablation.best": [
         ((lambda r: r.max(),), "all runs together"),
         ((lambda r: np.sort(r.max(axis=1))[1:-1].mean() if len(r) > 3 else 240 / 3,), "best *run*"),
-        ((lambda r: r.max(axis=0).mean(),), "inter-quartile"),
+        ((lambda r: r.max(axis=0).mean(),), "interquartile"),
         ((lambda r: np.sort(r[-1])[1:-1].mean(),), "final agents"),
     ],
     "takeaways.bias": [

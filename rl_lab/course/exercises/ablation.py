@@ -109,9 +109,9 @@ def best(judged_by_best) -> str:
                 float(np.max(iqm(rows, axis=1))),
                 "That is the best moment of the average run. Each run has a best moment of its own",
             ),
-            (float(rows.max(axis=0).mean()), "Take the inter-quartile mean of the best moments."),
+            (float(rows.max(axis=0).mean()), "Take the interquartile mean of the best moments."),
             (float(np.median(rows.max(axis=0))), "That is the median of the best moments."),
         ],
-        "First the maximum of each column, then the inter-quartile mean of these.",
+        "First the maximum of each column, then the interquartile mean of these.",
     )
     return "it rewards whoever swings most."

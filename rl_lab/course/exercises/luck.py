@@ -7,7 +7,7 @@ from rl_lab.course.exercises.answers import call, exercise, expect, number, requ
 
 @exercise("luck.pairs", "middle", "improvement")
 def pairs(middle, improvement) -> str:
-    """An inter-quartile mean and a probability of improvement on paper."""
+    """An interquartile mean and a probability of improvement on paper."""
     expect(
         "middle",
         middle,

@@ -78,7 +78,7 @@ function readTables(view) {
 }
 
 /**
- * Draw what belongs to each k: a line, dots for seeds, diamonds for inter-quartile means.
+ * Draw what belongs to each k: a line, dots for seeds, diamonds for interquartile means.
  * The k of now is a vertical line, and its dots are filled.
  */
 function drawByBins(context, box, colors, chart) {

@@ -17,7 +17,7 @@ function quantile(sorted, share) {
 const drawPlaces = (k, n, random) => Array.from({ length: k }, () => random.integer(n));
 
 /**
- * The 95 % bootstrap interval of the inter-quartile mean at each point.
+ * The 95 % bootstrap interval of the interquartile mean at each point.
  * @param {number[][]} rows [seeds][points] @returns {{low: number[], high: number[]}}
  */
 function bootstrapBand(rows, resamples, random) {

@@ -10,7 +10,7 @@ ARMS = ("both", "replay only", "target only", "neither", "both, double")
 class HowManySeeds(Experiment):
     """Small studies drawn from the thirty stored seeds of the study ``replay_target``.
 
-    A reader sees the curves of one study of k seeds, inter-quartile mean and 95 % bootstrap
+    A reader sees the curves of one study of k seeds, interquartile mean and 95 % bootstrap
     band, over those of all thirty seeds; and beside them how often a study of so many seeds
     names another winner than all thirty do. Try: draw studies of 3 seeds and watch the
     winner change; then find the k at which the dot falls below one in twenty; then judge

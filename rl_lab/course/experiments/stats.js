@@ -1,6 +1,6 @@
 // The statistics of `rl_lab.stats` that more than one experiment needs.
 
-/** The inter-quartile mean: cut a quarter at each end, rounded down, and average the rest. */
+/** The interquartile mean: cut a quarter at each end, rounded down, and average the rest. */
 function iqm(values) {
   const sorted = Float64Array.from(values).sort();
   const cut = Math.floor(sorted.length / 4);
