@@ -33,15 +33,17 @@ def test_a_learning_curve_is_a_line_a_band_and_its_number_of_seeds(axes, table):
     ax = axes[0]
     other = SCORES[:3] + 9
     curves = {"DQN": SCORES, "other": other}
+    statistic, given = iqm, {"steps": STEPS}
     if table:
         curves = {label: pd.DataFrame(v.T, index=STEPS) for label, v in curves.items()}
-    learning_curves(ax, curves, steps=None if table else STEPS)
+        statistic, given = np.mean, {"statistic": np.mean}
+    learning_curves(ax, curves, **given)
     assert texts(ax.get_legend()) == ["DQN (n=6)", "other (n=3)"]
     assert len(ax.lines) == len(ax.collections) == 2
     for line, band, scores in zip(ax.lines, ax.collections, (SCORES, other), strict=True):
         np.testing.assert_array_equal(line.get_xdata(), STEPS)
-        np.testing.assert_allclose(line.get_ydata(), iqm(scores))
-        low, high = bootstrap_ci(scores)
+        np.testing.assert_allclose(line.get_ydata(), statistic(scores, axis=0))
+        low, high = bootstrap_ci(scores, statistic)
         corners = band.get_paths()[0].vertices
         for x, bottom, top in zip(STEPS, low, high, strict=True):
             assert (np.isclose(corners, (x, bottom)).all(1)).any()
