@@ -79,7 +79,7 @@ studies: $(READY) ## reproduce the stored results (one: STUDY=ablation)
 	$(if $(wildcard book/studies/$(STUDY).py),,$(error there is no book/studies/$(STUDY).py))
 	@set -e; for study in $(wildcard book/studies/$(STUDY).py); do echo "$$study"; $(PY) "$$study"; done
 
-minatar: $(READY) ## reproduce the study of MinAtar's games, with MinAtar in a folder of its own
+minatar: $(READY) ## run the study of two games of MinAtar, which gets a folder of its own
 	$(PY) -m pip install -qq --no-deps --upgrade --target $(TOOLS)/minatar minatar==1.0.15
 	PYTHONPATH=$(TOOLS)/minatar $(PY) book/studies/minatar_games.py
 
@@ -143,7 +143,10 @@ bench: $(BENCH)/ready ## time the training core against Stable-Baselines3 and JA
 	$(BENCH)/$(BIN)/python tests/bench.py
 	$(BENCH)/$(BIN)/python tests/bench_probes.py
 
-firefox: book ## make and use every experiment of the site in Firefox (needs firefox or firefox-esr, node and npm)
+firefox: ## make and use every experiment of the site in Firefox (needs firefox or firefox-esr, node and npm)
+	@command -v npm >/dev/null && { command -v firefox || command -v firefox-esr; } >/dev/null || \
+	  { echo "make firefox needs firefox or firefox-esr, node and npm"; exit 1; }
+	$(MAKE) book
 	npm install --silent --no-save --prefix $(TOOLS)/node puppeteer-core@24
 	cp tests/browser/firefox.mjs $(TOOLS)/node/
 	node $(TOOLS)/node/firefox.mjs _build/html "$$(command -v firefox || command -v firefox-esr)"

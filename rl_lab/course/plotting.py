@@ -26,7 +26,7 @@ def learning_curves(
     statistic: Callable = iqm,
     level: float = 0.95,
 ) -> None:
-    """Draw one line (interquartile mean) and one band (bootstrap) per label.
+    """Draw one line (a statistic over the seeds) and one band (its bootstrap) per label.
 
     Args:
         ax: axes to draw on.
@@ -34,7 +34,7 @@ def learning_curves(
             column per seed and the environment steps as its index, as
             `rl_lab.course.results.curves` returns.
         steps: environment steps at each point; needed for arrays only.
-        statistic: what the line shows, with an `axis`, as `iqm` and `np.mean` have it.
+        statistic: of line and band; takes an `axis`, as `iqm` and `np.mean` do.
         level: coverage of the band.
 
     Raises:

@@ -10,6 +10,7 @@ import puppeteer from "puppeteer-core";
 const [site, firefox] = process.argv.slice(2);
 const folder = resolve(site, "book");
 const pages = readdirSync(folder).filter((name) => name.endsWith(".html")).sort();
+if (!pages.length) throw new Error(`no pages in ${folder}`);
 
 const browser = await puppeteer.launch({ browser: "firefox", executablePath: firefox });
 let faults = 0;
@@ -44,8 +45,9 @@ async function drive(page, experiment) {
   await experiment.evaluate((place) => place.scrollIntoView());
   await page.waitForFunction((place) => place.querySelector(".rl-status"), {}, experiment);
   await page.waitForFunction(looksDrawn, {}, experiment);
+  if (await experiment.evaluate((place) => /"autoplay": true/.test(place.dataset.inputs))) return;
   const controls = await experiment.$$("button:not([disabled]), input[type=range]");
-  const before = await experiment.evaluate(look);
+  const before = await atRest(page, experiment);
   for (const control of controls) {
     await control.evaluate((found) => {
       if (found.type === "range") found.value = found.max;
@@ -55,7 +57,19 @@ async function drive(page, experiment) {
     await page.evaluate(() => new Promise((done) => setTimeout(done, 1000)));
     if ((await experiment.evaluate(look)) !== before) return;
   }
-  if (controls.length) throw new Error(`no answer to ${controls.length} controls`);
+  throw new Error(controls.length ? `no answer to ${controls.length} controls` : "no controls");
+}
+
+/** What an experiment shows once it has come to rest: nothing moves before it is asked to. */
+async function atRest(page, experiment) {
+  let before = null;
+  for (let tries = 0; tries < 10; tries += 1) {
+    const now = await experiment.evaluate(look);
+    if (now === before) return now;
+    before = now;
+    await page.evaluate(() => new Promise((done) => setTimeout(done, 1000)));
+  }
+  throw new Error("moves without being touched");
 }
 
 /** All that an experiment shows, as one string. */
