@@ -73,6 +73,7 @@ function open(form, entry) {
   form.querySelectorAll("input").forEach((input) => (input.disabled = true));
   result.textContent = entry?.right == null ? "" : entry.right ? "Right." : "Not so.";
   openWhatWaits();
+  window.dispatchEvent(new Event("resize")); // the theme lets keys reach what scrolls
 }
 
 function fill(form, guess) {
