@@ -163,3 +163,17 @@ def test_no_file_names_a_machine_or_a_registry(pattern):
 def test_no_chapter_names_a_machine(chapter):
     text = chapter.path.read_text(encoding="utf-8")
     assert not MACHINE_PATH.search(text) and "/tmp/" not in text
+
+
+def test_no_letter_of_a_prediction_is_worth_guessing():
+    texts = [page.read_text(encoding="utf-8") for page in BOOK.glob("*.md")]
+    texts += [Chapter(path).prose for path in CHAPTERS]
+    letters = []
+    for asked in re.findall(r"^:{3,}\{prediction\}.*?</details>", "\n".join(texts), re.M | re.S):
+        options, answer = asked.split("<details>")
+        if re.findall(r"^- \*\*\((.)\)", options, re.M) == ["a", "b", "c"]:
+            letters.append(re.search(r"\*\*\((.)\)\*\*", answer)[1])
+    counts = {letter: letters.count(letter) for letter in "abc"}
+    assert len(letters) > 50, counts
+    assert max(counts.values()) <= len(letters) / 2, counts
+    assert counts["a"] >= len(letters) / 5, counts

@@ -1,7 +1,5 @@
 """What a prediction may look like, and what is said of one that does not."""
 
-import json
-import re
 import sys
 from pathlib import Path
 
@@ -58,26 +56,3 @@ def test_what_is_no_prediction_is_named(built, text, complaint):
 def test_bold_words_that_are_no_range_are_refused(text):
     with pytest.raises(ValueError, match="is neither a number"):
         number_range(text)
-
-
-def right_of_three():
-    """The letter of the right answer of each prediction in the book that has three options."""
-    book, letters = Path(__file__).parents[2] / "book", []
-    texts = [page.read_text(encoding="utf-8") for page in book.glob("*.md")]
-    for page in book.glob("*.ipynb"):
-        cells = json.loads(page.read_text(encoding="utf-8"))["cells"]
-        texts += ["".join(it["source"]) for it in cells if it["cell_type"] == "markdown"]
-    for text in texts:
-        for asked in re.findall(r"^:{3,}\{prediction\}.*?</details>", text, re.M | re.S):
-            options, answer = asked.split("<details>")
-            if re.findall(r"^- \*\*\((.)\)", options, re.M) == ["a", "b", "c"]:
-                letters.append(re.search(r"\*\*\((.)\)\*\*", answer)[1])
-    return letters
-
-
-def test_no_letter_is_worth_guessing():
-    letters = right_of_three()
-    counts = {letter: letters.count(letter) for letter in "abc"}
-    assert len(letters) > 50, counts
-    assert max(counts.values()) <= len(letters) / 2, counts
-    assert counts["a"] >= len(letters) / 5, counts
