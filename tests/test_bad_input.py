@@ -82,6 +82,7 @@ def fingerprint(agent):
         agent.epsilon,
         len(agent.replay),
         [field.tolist() for field in held],
+        str(agent._n_step.state_dict()),
         [p.tolist() for p in agent.online.parameters()],
         [p.tolist() for p in agent.target.parameters()],
         agent._rng.bit_generator.state,
@@ -106,9 +107,10 @@ def fingerprint(agent):
         ("reward", np.inf, "reward must be finite, .*got inf"),
     ],
 )
-def test_a_bad_update_changes_nothing(name, value, says):
-    agent = DQNAgent(3, 2, **SMALL, epsilon_decay_steps=100)
-    for _ in range(3):
+@pytest.mark.parametrize("n_step", [1, 3])
+def test_a_bad_update_changes_nothing(name, value, says, n_step):
+    agent = DQNAgent(3, 2, **SMALL, epsilon_decay_steps=100, n_step=n_step)
+    for _ in range(4):
         agent.update(**GOOD)
     before = fingerprint(agent)
     with pytest.raises(ValueError, match=says):
