@@ -294,11 +294,12 @@ def test_weights_reach_the_loss():
 
 
 def test_the_loss_is_the_weighted_mean_over_the_batch():
-    agent = make_agent(replay=FakeReplay(weight=0.25))
+    weight = torch.tensor([0.1, 0.5, 0.2, 1.0])
+    agent = make_agent(replay=FakeReplay(weight))
     online, target = copy.deepcopy(agent.online), copy.deepcopy(agent.target)
     reported = feed(agent, 4)[-1]
     losses, td_errors, q = agent.objective.loss(online, target, agent.replay.samples[0].batch)
-    loss = 0.25 * losses.mean()
+    loss = (weight * losses).mean()
     loss.backward()
     assert reported == pytest.approx(
         {
