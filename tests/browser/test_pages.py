@@ -7,7 +7,7 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from places import REPOSITORY, ROOT
+from places import REPOSITORY, ROOT, settle
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
@@ -104,7 +104,7 @@ def test_a_first_visit_is_light(visit, site, page_name):
     look_around(page)
     page.evaluate(f"{PICTURES}.forEach(it => it.loading = 'eager')")
     page.wait_for_function(f"{PICTURES}.every(it => it.complete)")
-    page.wait_for_load_state("networkidle")
+    settle(page)
     experiments = page.locator(".rl-experiment").count()
     weight = sum(size for path, size in site.sent if not path.endswith(".mp4"))
     assert 50_000 < weight <= (EXPERIMENT_PAGE if experiments else TEXT_PAGE)
@@ -164,6 +164,7 @@ def test_the_theme_can_be_chosen_and_stays(visit, scheme):
             button.click()
     assert page.evaluate(theme) == "dark"
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    settle(page)
     page.goto(page.url.replace("index", "notation"))
     assert page.evaluate(theme) == "dark"
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == light
