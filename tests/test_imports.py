@@ -32,6 +32,7 @@ CHAPTERS = [
     "naive_network",
 ]
 CHAPTERS += [
+    "noisy_networks",
     "pixels",
     "rainbow",
     "replay",
@@ -104,7 +105,14 @@ ALLOWED = {
     "course.exercises.lunar_lander": {"course.exercises.answers"},
     "course.exercises.naive_network": {"course.exercises.answers"},
     "course.exercises.pixels": {"course.exercises.answers"},
-    "course.exercises.rainbow": {"course.exercises.answers"},
+    "course.exercises.noisy_networks": {"course.exercises.answers"},
+    "course.exercises.rainbow": {
+        "agents.dqn",
+        "course.exercises.answers",
+        "distributional",
+        "networks",
+        "prioritized",
+    },
     "course.exercises.replay": {"course.exercises.answers"},
     "course.exercises.tabular_limits": {"agents.tabular", "course.exercises.answers"},
     "course.exercises.takeaways": {"course.exercises.answers"},

@@ -58,6 +58,7 @@ LONGEST_FIRST = (
     "tabular_limits",
     "replay",
     "double_dqn",
+    "noisy_networks",
     "rainbow",
     "better_memory",
     "time_limits",

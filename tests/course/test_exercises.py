@@ -2,19 +2,27 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from rl_lab.agents.dqn import DQNAgent
 from rl_lab.agents.tabular import QLearningAgent
 from rl_lab.course.exercises.answers import EXERCISES, Wrong, expect, number
 from rl_lab.course.exercises.debugging import PATIENTS, SOURCE, program
 from rl_lab.course.exercises.review import Verdict, review
 from rl_lab.course.exercises.short_dqn_tests import TESTS
 from rl_lab.course.exercises.write_dqn import _loaded
+from rl_lab.distributional import Categorical
+from rl_lab.losses import QLearning
+from rl_lab.networks import DuelingQNetwork, NoisyLinear, QNetwork
+from rl_lab.prioritized import PrioritizedReplay
+from rl_lab.replay import ReplayBuffer
 
 BOOK = Path(__file__).parents[2] / "book"
 CHAPTERS = sorted({name.partition(".")[0] for name in EXERCISES})
@@ -23,6 +31,7 @@ NEEDS = {
     "naive_network.sampled": ["EPSILON, ALPHA ="],
     "naive_network.adam": ["EPSILON, ALPHA =", "def mean_update", "uniform ="],
     "debugging.suite": ["def test_mask"],
+    "rainbow.best": ["def rainbow("],
     "replay.alias": ["class TinyRing"],
     "time_limits.leak": ["GAMMA, LIMIT, START"],
     "takeaways.coins": ["def first_find", "SEEDS ="],
@@ -351,6 +360,19 @@ def signed_roots(values):
     return np.sign(values) * np.sqrt(np.abs(values))
 
 
+def whole(*, linear=nn.Linear, network=None, **changes):
+    """Rainbow with epsilon, and something else about it."""
+    settings = (
+        dict(objective=Categorical(0.0, 100.0, 21, double=True), replay=PrioritizedReplay, n_step=3)
+        | changes
+    )
+    atoms = 21 if isinstance(settings["objective"], Categorical) else None
+    make = partial(network or DuelingQNetwork, linear=linear, n_atoms=atoms)
+    return lambda obs_dim, n_actions, *_: DQNAgent(
+        obs_dim, n_actions, network=make, seed=0, device="cpu", **settings
+    )
+
+
 def tank(reward):
     """The environment of the chapter."""
     return started("your_environment.milked")["Tank"](reward)
@@ -625,23 +647,48 @@ WRONG = {
         (([0, 0, 1], [0, 0.5, 0.5]), "the first entry"),
         (([0, 1, 0], [0.5, 0, 0.5]), "the last entry of a list"),
     ],
-    "rainbow.spread": [
+    "noisy_networks.spread": [
         ((0.5, 0.409), "The bias has noise, too"),
         ((0.26, 0.409), "That is the variance"),
         ((0.51, 0.51), "not 1"),
         ((0.51, 0.455), "two factors"),
     ],
-    "rainbow.factors": [
+    "noisy_networks.factors": [
         ((lambda i, o: (np.outer(o, i), o),), "lacks f"),
         ((lambda i, o: (np.sqrt(np.abs(np.outer(o, i))), signed_roots(o)),), "lost its signs"),
         ((lambda i, o: (signed_roots(np.outer(i, o)), signed_roots(o)),), "one row"),
         ((lambda i, o: (signed_roots(np.outer(o, i)), o),), "biases' noise is f"),
     ],
-    "rainbow.reaches": [
+    "noisy_networks.reaches": [
         ((lambda gap, spread, rooms: 1.0,), "without noise"),
         ((lambda gap, spread, rooms: 0.69146,), "one room"),
         ((lambda gap, spread, rooms: 0.99094,), "at least one room"),
         ((lambda gap, spread, rooms: 0.30854,), "wrong doors in one room"),
+    ],
+    "rainbow.company": [
+        ((160, 20, 210), "not the gain"),
+        ((60, 10, 210), "B brings beside A"),
+        ((60, 20, 110), "from 100"),
+        ((60, 20, 310), "not the returns"),
+    ],
+    "rainbow.best": [
+        ((whole(linear=NoisyLinear),), "still noisy"),
+        ((whole(epsilon=0.0),), "never try anything"),
+        ((whole(objective=QLearning(double=True)),), "where is C51"),
+        ((whole(objective=Categorical(0.0, 100.0, 21)),), "Double DQN"),
+        ((whole(objective=Categorical(0.0, 1.0, 21, double=True)),), "`v_min` to `v_max`"),
+        ((whole(network=QNetwork),), "two streams"),
+        ((whole(replay=ReplayBuffer),), "uniform"),
+        ((whole(n_step=1),), "span 1 step"),
+        ((lambda *args: 3,), "should return a DQNAgent"),
+    ],
+    "rainbow.blind": [
+        ((4, 2.25, [1, 1]), "That is the sum"),
+        ((2, 4.5, [1, 1]), "four products"),
+        ((2, 2.25, [1, 0.5]), "would notice"),
+        ((2, 2.25, [0, 0]), "positive"),
+        ((2, 2.25, 1), "two positive numbers"),
+        ((2, 2.25, "both"), "two numbers"),
     ],
     "luck.pairs": [
         ((316, 0.7), "cut a quarter"),

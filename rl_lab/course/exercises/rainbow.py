@@ -1,115 +1,110 @@
-"""Exercises of the chapter on noisy networks and Rainbow."""
+"""Exercises of the chapter on Rainbow."""
 
 import math
 
 import numpy as np
 
-from rl_lab.course.exercises.answers import Wrong, call, exercise, expect, number, require
+from rl_lab.agents.dqn import DQNAgent
+from rl_lab.course.exercises.answers import Wrong, call, exercise, expect, require
+from rl_lab.distributional import Categorical
+from rl_lab.networks import DuelingQNetwork
+from rl_lab.prioritized import PrioritizedReplay
 
-MEAN_SIZE = math.sqrt(2 / math.pi)  # of a standard normal number
 
-
-@exercise("rainbow.spread", "independent", "factorised")
-def spread(independent, factorised) -> str:
-    """Standard deviation of a noisy neuron with the inputs 3 and 4, all sigmas 0.1."""
-    hint = "Add the variances: sigma squared times the square of what the noise is multiplied by."
+@exercise("rainbow.company", "alone_a", "beside_b", "added_up")
+def company(alone_a, beside_b, added_up) -> str:
+    """What a part brings alone and in company: returns of 100, 160, 150 and 170."""
     expect(
-        "independent",
-        independent,
-        0.1 * math.sqrt(26),
-        [
-            (0.5, "The bias has noise, too."),
-            (0.26, "That is the variance. The standard deviation is its root."),
-            (0.8, "Variances add, standard deviations do not."),
-            (0.7, "Variances add, standard deviations do not; and the bias has noise, too."),
-        ],
-        hint,
-        rel=5e-3,
+        "alone_a",
+        alone_a,
+        60,
+        [(70, "That is what both bring together."), (160, "That is the return, not the gain.")],
+        "Compare A with neither.",
     )
-    m = MEAN_SIZE
     expect(
-        "factorised",
-        factorised,
-        0.1 * math.sqrt(m * (25 * m + 1)),
+        "beside_b",
+        beside_b,
+        20,
         [
-            (0.1 * math.sqrt(26), "The square of f has the mean 0.798, not 1."),
-            (0.1 * m * math.sqrt(26), "The bias has the factor of the output only."),
-            (0.1 * math.sqrt(26 * m), "A weight's noise has two factors, each of mean square 0.8."),
-            (0.01 * m * (25 * m + 1), "That is the variance. The standard deviation is its root."),
+            (10, "That is what B brings beside A."),
+            (70, "That is what both bring together."),
+            (60, "That is what A brings alone."),
         ],
-        "The output's factor is common to all: 0.798 times (25 times 0.798 plus 1), by sigma "
-        "squared.",
-        rel=5e-3,
+        "Compare both with B alone.",
     )
-    return "three random numbers in place of three here, 128 in place of 4,160 for 64 by 64."
+    expect(
+        "added_up",
+        added_up,
+        210,
+        [
+            (110, "That is the gain. What do they reach from 100?"),
+            (170, "That is what they reach. What would they, if gains added up?"),
+            (310, "Add the gains, not the returns."),
+        ],
+        "Add the gains of A alone and of B alone to the return of neither.",
+    )
+    return "both bring 70, not 110, so each looks smaller in company than alone."
 
 
-@exercise("rainbow.factors", "factors()")
-def factors(factors) -> str:
-    """The noise of weights and biases from one number per input and one per output."""
-    for inputs, outputs in (([4.0, -1.0], [0.25]), ([0.0, 2.25, -9.0], [-1.0, 4.0])):
-        given = f"factors({inputs}, {outputs})"
-        found = call(factors, np.array(inputs), np.array(outputs))
-        weight, bias = _two_arrays(found, given, (len(outputs), len(inputs)))
-        own_in, own_out = (np.sign(x) * np.sqrt(np.abs(x)) for x in (inputs, outputs))
-        for wrong, sentence in (
-            (np.outer(outputs, inputs), "lacks f: the signed root of each number."),
-            (np.abs(np.outer(own_out, own_in)), "lost its signs."),
-        ):
-            require(not np.allclose(weight, wrong), f"The weights' noise {sentence}")
-        require(
-            np.allclose(own_out, outputs) or not np.allclose(bias, outputs),
-            "The biases' noise is f of the outputs' numbers, too.",
-        )
-        for what, one, right in (
-            ("weights", weight, np.outer(own_out, own_in)),
-            ("biases", bias, own_out),
-        ):
-            require(np.allclose(one, right), f"{given}: the noise of the {what} is {one.tolist()}.")
-    return "p + q random numbers for p times q weights."
+@exercise("rainbow.best", "best_arm()")
+def best(best_arm) -> str:
+    """Rainbow with epsilon in place of noise."""
+    agent = call(best_arm, 4, 2, 0.0, 100.0)
+    if not isinstance(agent, DQNAgent):
+        raise Wrong(f"`best_arm` should return a DQNAgent, and it returns {agent!r:.60}.")
+    objective = agent.objective
+    require(not agent.is_noisy, "Its layers are still noisy: leave `linear` out.")
+    require(
+        agent.epsilon > 0,
+        "It has no noise, and its epsilon is 0: it would never try anything.",
+    )
+    require(isinstance(objective, Categorical), "It learns a mean: where is C51?")
+    require(objective.double, "Its target is not that of Double DQN.")
+    require(
+        (objective.v_min, objective.v_max) == (0.0, 100.0),
+        "Its atoms do not run from `v_min` to `v_max`.",
+    )
+    require(
+        isinstance(agent.online, DuelingQNetwork), "Its network does not part into two streams."
+    )
+    require(isinstance(agent.replay, PrioritizedReplay), "Its replay is uniform.")
+    require(agent.n_step == 3, f"Its transitions span {agent.n_step} step(s), not 3.")
+    return "five parts and an epsilon."
 
 
-def _two_arrays(found, given: str, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+@exercise("rainbow.blind", "healthy", "planted", "unnoticed")
+def blind(healthy, planted, unnoticed) -> str:
+    """A weighted mean of the losses 2 and 4, and a bug that multiplies all pairs."""
+    expect(
+        "healthy",
+        healthy,
+        2.0,
+        [
+            (4.0, "That is the sum. The loss is the mean over the minibatch."),
+            (8 / 3, "Divide by the number of transitions, not by the sum of the weights."),
+            (2.25, "That is what the bug makes of it."),
+        ],
+        "Each loss times its own weight, and the mean of the two.",
+    )
+    expect(
+        "planted",
+        planted,
+        2.25,
+        [(9.0, "That is the sum of all four."), (4.5, "There are four products.")],
+        "Every weight times every loss: four products, and their mean.",
+    )
     try:
-        weight, bias = found
-        weight, bias = np.asarray(weight, float), np.asarray(bias, float)
+        weights = np.asarray(unnoticed, dtype=float)
     except (TypeError, ValueError) as error:
-        raise Wrong(f"{given} must return two arrays, of weights and of biases.") from error
+        raise Wrong("`unnoticed` should be two numbers, such as [1, 0.5].") from error
     require(
-        weight.shape == shape,
-        f"{given}: the weights' noise has the shape {weight.shape}, not {shape}: one row for each "
-        "output.",
+        weights.shape == (2,) and bool((weights > 0).all()),
+        "`unnoticed` should be two positive numbers, such as [1, 0.5].",
     )
-    require(bias.shape == shape[:1], f"{given}: there are as many biases as outputs.")
+    right, wrong = float(weights @ [2, 4]) / 2, float(weights.mean()) * 3
     require(
-        np.isfinite(weight).all() and np.isfinite(bias).all(),
-        f"{given} holds NaN: take the root of the size, and give it the sign.",
+        math.isclose(right, wrong, rel_tol=1e-9),
+        f"With {weights.tolist()} the loss is {right:g}, and {wrong:g} with the bug: a test would "
+        "notice.",
     )
-    return weight, bias
-
-
-@exercise("rainbow.reaches", "reaches()")
-def reaches(reaches) -> str:
-    """The share of tries that reach the prize where the noise is left on in evaluation."""
-    for gap, noise, rooms in ((0.1, 0.2, 4), (0.2, 0.1, 8), (1.0, 0.2, 12)):
-        right = 0.5 * (1 + math.erf(gap / noise / math.sqrt(2)))
-        expect(
-            f"reaches({gap}, {noise}, {rooms})",
-            number(
-                call(reaches, gap, noise, rooms),
-                f"reaches({gap}, {noise}, {rooms})",
-            ),
-            right**rooms,
-            [
-                (1.0, "That is so without noise."),
-                (right, "That is one room. All of them must be passed."),
-                (1 - (1 - right) ** rooms, "That is at least one room. All must be passed."),
-                (1 - right, "That is the share of wrong doors in one room."),
-                ((1 - right) ** rooms, "That is the share with wrong doors only."),
-            ]
-            if abs(right**rooms - 1) > 1e-4
-            else (),
-            "A room is passed if the noise of the difference is above minus the gap.",
-            rel=1e-3,
-        )
-    return "a small chance of a wrong door, to the power of the rooms."
+    return "a test with equal weights passes the bug."

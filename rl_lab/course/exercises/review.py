@@ -12,6 +12,7 @@ from rl_lab.course.exercises import (
     luck,
     lunar_lander,
     naive_network,
+    noisy_networks,
     pixels,
     rainbow,
     replay,
@@ -41,6 +42,7 @@ CHAPTERS = (  # each registers its exercises in EXERCISES
     double_dqn,
     better_memory,
     distributional,
+    noisy_networks,
     rainbow,
     pixels,
 )
