@@ -27,6 +27,7 @@ CHAPTERS = [
     "debugging",
     "distributional",
     "double_dqn",
+    "dueling",
     "luck",
     "lunar_lander",
     "naive_network",
@@ -119,6 +120,7 @@ ALLOWED = {
     "course.exercises.better_memory": {"course.exercises.answers"},
     "course.exercises.distributional": {"course.exercises.answers"},
     "course.exercises.double_dqn": {"course.exercises.answers"},
+    "course.exercises.dueling": {"course.exercises.answers"},
     "course.exercises.target_network": {"agents.dqn", "course.exercises.answers"},
     "course.exercises.time_limits": {"course.exercises.answers"},
     "course.exercises.write_dqn": {

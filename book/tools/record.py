@@ -58,6 +58,7 @@ LONGEST_FIRST = (
     "tabular_limits",
     "replay",
     "double_dqn",
+    "dueling",
     "noisy_networks",
     "rainbow",
     "better_memory",

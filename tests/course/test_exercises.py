@@ -597,7 +597,30 @@ WRONG = {
         ((lambda q, t, r, d, g: {"y": 1},), "should return an array"),
         ((lambda q, t, r, d, g: r,), "Compute it by hand"),
     ],
-    "double_dqn.spill": [
+    "double_dqn.needed": [
+        ((lambda m: 320,), "ten machines only"),
+        ((lambda m: 15.95 * m,), "One door of two"),
+        ((lambda m: 33,), "one of several"),
+        ((lambda m: 3.225 * m,), "a tenth of the error"),
+        ((lambda m: None,), "returned None"),
+    ],
+    "dueling.split": [
+        ((4, 2, 0.3), "best action's value"),
+        ((2, 4, 0.3), "the action's value"),
+        ((2, 2, 0.7), "move less"),
+        ((2, 2, 0.35), "without the mean"),
+    ],
+    "dueling.head": [
+        ((lambda v, a: v[:, None] + a,), "mean is missing"),
+        ((lambda v, a: v[:, None] + a - a.max(1, keepdims=True),), "the largest"),
+        ((lambda v, a: v[:, None] + a - a.mean(),), "one mean for all"),
+        ((lambda v, a: v[:, None] + a - a.mean(0),), "over the states"),
+        ((lambda v, a: a - a.mean(1, keepdims=True),), "Where is V"),
+        ((lambda v, a: v,), "shape (2, 3)"),
+        ((lambda v, a: "values",), "return an array"),
+        ((lambda v, a: 2 * a,), "should be"),
+    ],
+    "dueling.spill": [
         ((lambda k: (k - 1) / (2 * k - 1),), "with the mean taken away"),
         ((lambda k: 1.0,), "moves twice"),
         ((lambda k: 0.0,), "V is shared"),

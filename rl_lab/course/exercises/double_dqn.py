@@ -1,4 +1,4 @@
-"""Exercises of the chapter on Double DQN and dueling networks."""
+"""Exercises of the chapter on Double DQN."""
 
 import numpy as np
 
@@ -93,20 +93,26 @@ def target(target) -> str:
     return "one network chooses, the other values, and a terminal state has no value."
 
 
-@exercise("double_dqn.spill", "spill()")
-def spill(spill) -> str:
-    """How far the other actions move in a dueling head whose advantages are not centred."""
-    for k in (2, 4, 16):
+@exercise("double_dqn.needed", "needed()")
+def needed(needed) -> str:
+    """The smallest period with which Double keeps at most half of the bias."""
+    for machines in (40, 10, 20):
         expect(
-            f"spill({k})",
-            number(call(spill, k), f"spill({k})"),
-            0.5,
+            f"needed({machines})",
+            number(call(needed, machines), f"needed({machines})"),
+            _needed(1 - 0.1 / (2 * machines)),
             [
-                ((k - 1) / (2 * k - 1), "That is with the mean taken away."),
-                (1.0, "The trained action moves twice: by V, and by its own advantage."),
-                (0.0, "V is shared by all actions: whoever trains one moves all."),
-                (1 / k, "No mean is taken, so that the number of actions has no say."),
+                (320, "That is about right for ten machines only."),
+                (_needed(1 - 0.1 / machines), "One door of two leads to the hall."),
+                (_needed(1 - 0.1 / 2), "A machine is one of several."),
+                (_needed(1 - 1 / (2 * machines)), "An update replaces a tenth of the error."),
             ],
-            "By how much does V move, and by how much the advantage of the trained action?",
+            "Begin with f: how much of a machine's error does an episode leave, on average?",
+            rel=4e-3,
         )
-    return "half of every update spills over, and nothing says any more what V is."
+    return "an error lives as long as its machine is seldom played, and the copy must outlive it."
+
+
+def _needed(f: float) -> int:
+    """The smallest period for which the shared part of the bias is at most one half."""
+    return next(c for c in range(1, 10_000) if (1 - f**c) / (c * (1 - f)) <= 0.5)
