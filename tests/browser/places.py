@@ -8,11 +8,6 @@ ROOT = Path(__file__).parents[2]
 REPOSITORY = "https://github.com/example/course"
 
 
-def settle(page) -> None:
-    """Wait until a page is all there: MathJax complains where one is left while it comes."""
-    page.wait_for_load_state("networkidle")
-
-
 @dataclass
 class Site:
     """The built site: its folder, and its address over HTTP.

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from places import ROOT, settle
+from places import ROOT
 
 pytestmark = pytest.mark.slow
 TOKEN = secrets.token_hex(8)
@@ -110,7 +110,7 @@ def test_without_the_editor_the_bar_says_what_to_do(visit):
 def test_nothing_is_fetched_before_a_reader_asks(visit, site):
     site.sent.clear()
     page, log = visit("book/naive_network")
-    settle(page)
+    page.wait_for_load_state("networkidle")
     assert not [path for path, _ in site.sent if "thebe" in path]
     log.assert_clean()
 

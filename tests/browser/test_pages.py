@@ -7,7 +7,7 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from places import REPOSITORY, ROOT, settle
+from places import REPOSITORY, ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
@@ -104,7 +104,7 @@ def test_a_first_visit_is_light(visit, site, page_name):
     look_around(page)
     page.evaluate(f"{PICTURES}.forEach(it => it.loading = 'eager')")
     page.wait_for_function(f"{PICTURES}.every(it => it.complete)")
-    settle(page)
+    page.wait_for_load_state("networkidle")
     experiments = page.locator(".rl-experiment").count()
     weight = sum(size for path, size in site.sent if not path.endswith(".mp4"))
     assert 50_000 < weight <= (EXPERIMENT_PAGE if experiments else TEXT_PAGE)
@@ -164,7 +164,6 @@ def test_the_theme_can_be_chosen_and_stays(visit, scheme):
             button.click()
     assert page.evaluate(theme) == "dark"
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    settle(page)
     page.goto(page.url.replace("index", "notation"))
     assert page.evaluate(theme) == "dark"
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == light
@@ -253,6 +252,17 @@ def test_what_is_printed_has_all_its_equations(visit):
     page.wait_for_function("Boolean(window.MathJax?.typeset)")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate(f"{UNSET_MATH}.length") == 0
+
+
+def test_mathjax_comes_once_to_a_reader_who_moves_early(visit):
+    page, log = visit("book/naive_network")
+    early = "document.addEventListener('DOMContentLoaded', () => dispatchEvent(new Event('scroll')))"
+    page.add_init_script(early)
+    page.reload()
+    page.locator(".math").first.scroll_into_view_if_needed()
+    page.wait_for_function(f"{UNSET_MATH}.length == 0")
+    assert page.locator("script[src$='tex-chtml.js']").count() == 1
+    log.assert_clean()
 
 
 def test_only_what_is_near_starts(visit):

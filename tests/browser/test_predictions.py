@@ -1,7 +1,7 @@
 """Predictions in the page: made first, kept, counted on the last page, whole without a script."""
 
 import pytest
-from places import ROOT, settle
+from places import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -55,12 +55,10 @@ def test_answers_are_kept_counted_and_forgotten(visit):
         form.locator("input").nth(chosen[-1]).check()
         form.get_by_role("button").click()
     first = page.locator("form.prediction").first.locator("input").nth(chosen[0])
-    settle(page)
     page.reload()
     assert first.is_checked()
     assert page.locator(WAITING).first.is_visible()
     total = page.locator("form.prediction").count()
-    settle(page)
     page.goto(page.url.replace("naive_network", "takeaways"))
     score = page.locator(".prediction-score")
     assert "1 of your 2 predictions" in score.inner_text()
@@ -68,9 +66,7 @@ def test_answers_are_kept_counted_and_forgotten(visit):
     assert "network" in cells[0] and cells[1:] == ["1", "2", str(total)]
     score.get_by_role("button").click()
     assert "no predictions of yours" in score.inner_text()
-    settle(page)
     page.go_back()
-    settle(page)
     page.reload()
     assert not first.is_checked()
     log.assert_clean()
@@ -120,7 +116,6 @@ def test_pages_are_counted_in_the_order_of_their_titles(visit):
     titles = ["Appendix", "10. Ten", "9. Nine", "Words"]
     stored = {title: {"title": title, "total": 1, "answers": {}} for title in titles}
     page.evaluate("it => localStorage.setItem(KEY, JSON.stringify(it))", stored)
-    settle(page)
     page.goto(page.url.replace("naive_network", "takeaways"))
     rows = page.locator(".prediction-score tbody tr").all_inner_texts()
     assert [row.split("\t")[0] for row in rows] == ["9. Nine", "10. Ten", "Appendix", "Words"]

@@ -5,6 +5,7 @@
   const { mathjax } = document.currentScript.dataset;
   const signs = ["scroll", "pointermove", "pointerdown", "keydown", "focusin"];
   const idle = window.requestIdleCallback ?? ((callback) => setTimeout(callback, 1));
+  let started = false;
   const pause = () => new Promise((resolve) => idle(resolve, { timeout: 200 }));
 
   async function setAll() {
@@ -15,6 +16,8 @@
   }
 
   function start() {
+    if (started) return; // a reader may move before the page is there; MathJax comes once
+    started = true;
     near.disconnect();
     for (const sign of signs) window.removeEventListener(sign, start);
     window.MathJax = { ...window.MathJax, startup: { typeset: false, pageReady: setAll } };
