@@ -256,7 +256,9 @@ def test_what_is_printed_has_all_its_equations(visit):
 
 def test_mathjax_comes_once_to_a_reader_who_moves_early(visit):
     page, log = visit("book/naive_network")
-    early = "document.addEventListener('DOMContentLoaded', () => dispatchEvent(new Event('scroll')))"
+    early = (
+        "document.addEventListener('DOMContentLoaded', () => dispatchEvent(new Event('scroll')))"
+    )
     page.add_init_script(early)
     page.reload()
     page.locator(".math").first.scroll_into_view_if_needed()

@@ -621,7 +621,7 @@ WRONG = {
         ((lambda v, a: 2 * a,), "should be"),
     ],
     "dueling.spill": [
-        ((lambda k: (k - 1) / (2 * k - 1),), "with the mean taken away"),
+        ((lambda k: (k - 1) / (2 * k - 1),), "subtracts the mean"),
         ((lambda k: 1.0,), "moves twice"),
         ((lambda k: 0.0,), "V is shared"),
         ((lambda k: None,), "returned None"),

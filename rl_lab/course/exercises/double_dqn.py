@@ -42,7 +42,7 @@ def coins(two, three, valued) -> str:
     return "the bias grows with the number of actions, and an independent second estimate has none."
 
 
-# What a mistake makes of the two transitions below, and its hint.
+# What a mistake makes of the three transitions below, and its hint.
 _ONLINE = np.array([[1.5, 3.0, 2.0], [5.0, 0.0, 1.0], [0.0, 1.0, 4.0]])
 _TARGET = np.array([[6.0, 2.0, 4.0], [3.0, 9.0, 7.0], [8.0, 5.0, 1.0]])
 _REWARDS, _DONES, _GAMMA = np.array([1.0, -1.0, 2.0]), np.array([0.0, 0.0, 1.0]), 0.5
@@ -110,7 +110,7 @@ def needed(needed) -> str:
             "Begin with f: how much of a machine's error does an episode leave, on average?",
             rel=4e-3,
         )
-    return "an error lives as long as its machine is seldom played, and the copy must outlive it."
+    return "the more rarely a machine is played, the longer its error lives, and so the period."
 
 
 def _needed(f: float) -> int:

@@ -30,7 +30,7 @@ def split(value, advantage, moves) -> str:
             (0, "In a table. Here the actions share V."),
             (0.7, "The others move less: they do not share the first action's advantage."),
             (0.35, "That is so without the mean, or for very many actions."),
-            (0.4, "That is what the first moves by its advantage alone."),
+            (0.4, "That is how far V moves; the other advantages fall."),
         ],
         "With four actions the others move by 3/7 of the first.",
     )
@@ -74,7 +74,7 @@ def spill(spill) -> str:
             number(call(spill, k), f"spill({k})"),
             0.5,
             [
-                ((k - 1) / (2 * k - 1), "That is with the mean taken away."),
+                ((k - 1) / (2 * k - 1), "That is for the head that subtracts the mean."),
                 (1.0, "The trained action moves twice: by V, and by its own advantage."),
                 (0.0, "V is shared by all actions: whoever trains one moves all."),
                 (1 / k, "No mean is taken, so that the number of actions has no say."),

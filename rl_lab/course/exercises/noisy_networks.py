@@ -112,4 +112,4 @@ def reaches(reaches) -> str:
             "A room is passed if the noise of the difference is above minus the gap.",
             rel=1e-3,
         )
-    return "a small chance of a wrong door, to the power of the rooms."
+    return "the chance of the right door, to the power of the rooms."
