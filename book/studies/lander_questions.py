@@ -121,7 +121,7 @@ GAMMA = Study(
     question="Does the discount decide whether an agent lands or hovers?",
     run=run,
     arms={f"gamma {gamma}": _arm(gamma=gamma) for gamma in (0.98, 0.99, 0.995, 0.999)},
-    seeds=tuple(range(3_100, 3_110)),
+    seeds=tuple(range(3_100, 3_120)),
     group=10,
     prediction="The smaller the discount, the less a landing far ahead is worth and the more "
     "agents hover; 0.999 learns more slowly than 0.99.",
@@ -161,7 +161,7 @@ DOUBLE = Study(
         for period in (200, 1_000, 5_000)
         for name, double in {"plain": False, "Double": True}.items()
     },
-    seeds=tuple(range(3_200, 3_210)),
+    seeds=tuple(range(3_200, 3_220)),
     group=10,
     prediction="Plain DQN overestimates, Double DQN nearly not; the gap, and what Double gains in "
     "return, grow with the target period.",
