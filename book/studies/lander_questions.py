@@ -130,8 +130,7 @@ GAMMA = Study(
 PARTS = Study(
     name="lander_parts",
     question="Which part of the LunarLander recipe brings agents to land? The whole recipe is the "
-    "arm gamma 0.99 of lander_gamma. (A fifth arm, the common sizes, was not run: it takes four "
-    "times as long.)",
+    "arm gamma 0.99 of lander_gamma. (A fifth arm, the common sizes, was not run.)",
     run=run,
     arms={
         "without Double": _arm(double=False),
