@@ -32,7 +32,7 @@ def disguise(learned_value, limit) -> str:
         "Set 1 / (1 - 0.99 + 0.99 / L) = 90, and round up.",
         rel=1e-6,
     )
-    return "it takes a limit nine times the horizon before a hidden clock is harmless."
+    return "it takes a limit nine times the horizon before a hidden clock costs only a tenth."
 
 
 @exercise("time_limits.clock", "one_state()")
