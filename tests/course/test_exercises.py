@@ -837,7 +837,7 @@ WRONG = {
     "your_environment.by_hand": [
         ((6, 0.98, 50, 33.56), "come to rest"),
         ((12, 0.95, 50, 33.56), "horizon of 0.95 is 20"),
-        ((12, 0.98, 100, 33.56), "undiscounted"),
+        ((12, 0.98, 100, 33.56), "full weight"),
         ((12, 0.98, 50, 49.5), "every minute after it"),
         ((12, 0.98, 50, 43.37), "sees the clock"),
     ],

@@ -49,7 +49,10 @@ def by_hand(minutes, gamma, open_ended, flagged) -> str:
         open_ended,
         50,
         [
-            (100, "That is undiscounted."),
+            (
+                100,
+                "That is a hundred minutes at full weight; later ones count less, without end.",
+            ),
             (49, "The first reward is not discounted, and it counts."),
         ],
         "A geometric series.",
