@@ -17,7 +17,7 @@ BOOK = Path(__file__).parents[2] / "book"
 DATA = BOOK / "data"
 
 # Defined, and not run to the end yet: their results are still to be stored.
-WAITING = {"lander_memory", "lander_parts"}
+WAITING = {"lander_sizes"}
 
 
 def defined(script):
