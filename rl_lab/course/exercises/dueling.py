@@ -32,7 +32,7 @@ def split(value, advantage, moves) -> str:
             (0.35, "That is so without the mean, or for very many actions."),
             (0.4, "That is how far V moves; the other advantages fall."),
         ],
-        "With four actions the others move by 3/7 of the first.",
+        "What share of the first action's rise reaches each other one, with four actions?",
     )
     return "an action that was not tried has moved, too."
 
@@ -61,23 +61,26 @@ def head(head) -> str:
     ):
         require(not np.allclose(found, wrong), hint)
     right = total - advantages.mean(1, keepdims=True)
-    require(np.allclose(found, right), f"The values should be {right.tolist()}.")
+    require(
+        np.allclose(found, right),
+        f"The values are {found.tolist()}. Compute a row by hand: is its mean V?",
+    )
     return "V is the mean of each row."
 
 
 @exercise("dueling.spill", "spill()")
 def spill(spill) -> str:
     """How far the other actions move in a dueling head whose advantages are not centred."""
-    for k in (2, 4, 16):
+    for m in (2, 4, 16):
         expect(
-            f"spill({k})",
-            number(call(spill, k), f"spill({k})"),
+            f"spill({m})",
+            number(call(spill, m), f"spill({m})"),
             0.5,
             [
-                ((k - 1) / (2 * k - 1), "That is for the head that subtracts the mean."),
+                ((m - 1) / (2 * m - 1), "That is for the head that subtracts the mean."),
                 (1.0, "The trained action moves twice: by V, and by its own advantage."),
                 (0.0, "V is shared by all actions: whoever trains one moves all."),
-                (1 / k, "No mean is taken, so that the number of actions has no say."),
+                (1 / m, "No mean is taken, so that the number of actions has no say."),
             ],
             "By how much does V move, and by how much the advantage of the trained action?",
         )

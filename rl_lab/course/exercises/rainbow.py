@@ -49,10 +49,22 @@ def company(alone_a, beside_b, added_up) -> str:
 @exercise("rainbow.best", "best_arm()")
 def best(best_arm) -> str:
     """Rainbow with epsilon in place of noise."""
-    agent = call(best_arm, 4, 2, 0.0, 100.0)
-    if not isinstance(agent, DQNAgent):
-        raise Wrong(f"`best_arm` should return a DQNAgent, and it returns {agent!r:.60}.")
+    for asked in ((4, 2, 0.0, 100.0), (3, 5, -1.0, 1.0)):
+        agent = call(best_arm, *asked)
+        if not isinstance(agent, DQNAgent):
+            raise Wrong(f"`best_arm` should return a DQNAgent, and it returns {agent!r:.60}.")
+        _require_best(agent, *asked)
+    return "five parts and an epsilon."
+
+
+def _require_best(
+    agent: DQNAgent, obs_dim: int, n_actions: int, v_min: float, v_max: float
+) -> None:
     objective = agent.objective
+    require(
+        (agent.obs_shape, agent.n_actions) == ((obs_dim,), n_actions),
+        "It is made for another task: use `obs_dim` and `n_actions`.",
+    )
     require(not agent.is_noisy, "Its layers are still noisy: leave `linear` out.")
     require(
         agent.epsilon > 0,
@@ -61,7 +73,7 @@ def best(best_arm) -> str:
     require(isinstance(objective, Categorical), "It learns a mean: where is C51?")
     require(objective.double, "Its target is not that of Double DQN.")
     require(
-        (objective.v_min, objective.v_max) == (0.0, 100.0),
+        (objective.v_min, objective.v_max) == (v_min, v_max),
         "Its atoms do not run from `v_min` to `v_max`.",
     )
     require(
@@ -69,7 +81,6 @@ def best(best_arm) -> str:
     )
     require(isinstance(agent.replay, PrioritizedReplay), "Its replay is uniform.")
     require(agent.n_step == 3, f"Its transitions span {agent.n_step} step(s), not 3.")
-    return "five parts and an epsilon."
 
 
 @exercise("rainbow.blind", "healthy", "planted", "unnoticed")
@@ -98,7 +109,7 @@ def blind(healthy, planted, unnoticed) -> str:
     except (TypeError, ValueError) as error:
         raise Wrong("`unnoticed` should be two numbers, such as [1, 0.5].") from error
     require(
-        weights.shape == (2,) and bool((weights > 0).all()),
+        weights.shape == (2,) and bool((np.isfinite(weights) & (weights > 0)).all()),
         "`unnoticed` should be two positive numbers, such as [1, 0.5].",
     )
     right, wrong = float(weights @ [2, 4]) / 2, float(weights.mean()) * 3
