@@ -82,6 +82,17 @@ def call(function: Callable, *args, **kwargs):
     return result
 
 
+def call_for_array(function: Callable, *args) -> np.ndarray:
+    """As `call`, for a function that must return an array of numbers."""
+    result = call(function, *args)
+    try:
+        return np.asarray(result, float)
+    except (TypeError, ValueError) as error:
+        raise Wrong(
+            f"`{name_of(function)}` should return an array, and it returned {result!r:.60}."
+        ) from error
+
+
 def number(value, name: str) -> float:
     """`value` as a finite float; a sentence where it is none."""
     require(value is not None and value is not ..., f"`{name}` {EMPTY}.")

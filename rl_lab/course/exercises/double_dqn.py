@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from rl_lab.course.exercises.answers import call, exercise, expect, number, require
+from rl_lab.course.exercises.answers import (
+    call,
+    call_for_array,
+    exercise,
+    expect,
+    number,
+    require,
+)
 
 
 @exercise("double_dqn.coins", "two", "three", "valued")
@@ -75,11 +82,7 @@ _MISTAKES = (
 def target(target) -> str:
     """The Double DQN target of a minibatch, in NumPy."""
     given = [_ONLINE, _TARGET, _REWARDS, _DONES]
-    found = call(target, *(array.copy() for array in given), _GAMMA)
-    try:
-        found = np.asarray(found, float)
-    except (TypeError, ValueError):
-        require(False, f"`target` should return an array, and it returned {found!r:.60}.")
+    found = call_for_array(target, *(array.copy() for array in given), _GAMMA)
     require(
         found.shape == (3,),
         f"Three transitions have three targets; the shape of yours is {found.shape}. A row of "

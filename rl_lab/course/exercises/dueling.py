@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from rl_lab.course.exercises.answers import Wrong, call, exercise, expect, number, require
+from rl_lab.course.exercises.answers import (
+    call,
+    call_for_array,
+    exercise,
+    expect,
+    number,
+    require,
+)
 
 
 @exercise("dueling.split", "value", "advantage", "moves")
@@ -42,11 +49,7 @@ def head(head) -> str:
     """Action values from the value of each state and the advantages."""
     value = np.array([5.0, -1.0])
     advantages = np.array([[2.0, 0.0, -5.0], [1.0, 3.0, 2.0]])
-    found = call(head, value.copy(), advantages.copy())
-    try:
-        found = np.asarray(found, float)
-    except (TypeError, ValueError) as error:
-        raise Wrong(f"`head` should return an array, and it returned {found!r:.60}.") from error
+    found = call_for_array(head, value.copy(), advantages.copy())
     require(
         found.shape == (2, 3),
         f"Two states and three actions have values of shape (2, 3), not {found.shape}.",
