@@ -17,7 +17,7 @@ def run(
     seed: int,
     *,
     bug: str | None,
-    n_env_steps: int = 15_000,
+    n_env_steps: int = 40_000,
     eval_every: int = 1_000,
     eval_episodes: int = 10,
     final_episodes: int = 100,

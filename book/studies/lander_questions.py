@@ -122,7 +122,7 @@ GAMMA = Study(
     question="Does the discount decide whether an agent lands or hovers?",
     run=run,
     arms={f"gamma {gamma}": _arm(gamma=gamma) for gamma in (0.98, 0.99, 0.995, 0.999)},
-    seeds=tuple(range(3_100, 3_110)),
+    seeds=tuple(range(3_100, 3_120)),
     group=10,
     prediction="The smaller the discount, the less a landing far ahead is worth and the more "
     "agents hover; 0.999 learns more slowly than 0.99.",
@@ -153,7 +153,7 @@ SIZES = Study(
     arms={
         "common sizes": _arm(hidden_dim=LANDER["hidden_dim"], batch_size=LANDER["batch_size"]),
     },
-    seeds=GAMMA.seeds[:6],
+    seeds=GAMMA.seeds,
     group=2,
     prediction="A network twice as wide, with a minibatch twice as large, lands as often.",
 )
@@ -174,7 +174,7 @@ DOUBLE = Study(
         for period in (200, 1_000, 5_000)
         for name, double in {"plain": False, "Double": True}.items()
     },
-    seeds=tuple(range(3_200, 3_210)),
+    seeds=tuple(range(3_200, 3_220)),
     group=10,
     prediction="Plain DQN overestimates, Double DQN nearly not; the gap, and what Double gains in "
     "return, grow with the target period.",
@@ -186,7 +186,7 @@ MEMORY = Study(
     "gamma 0.99 of lander_gamma.",
     run=run,
     arms={"3 steps": _arm(n_step=3)},
-    seeds=GAMMA.seeds,
+    seeds=GAMMA.seeds[:10],
     group=10,
     prediction="3 steps raise the return over the run and the share of landings; prioritized "
     "changes neither. On LunarLander in Obando-Ceron and Castro (2021) Rainbow lost much without "
