@@ -66,7 +66,7 @@ test-fast: $(READY) ## the unit tests that take seconds
 outputs: $(READY) ## execute the chapters and store what they show (one: CHAPTER=replay)
 	$(PY) book/tools/record.py $(CHAPTER)
 
-new-chapter: $(READY) ## begin a chapter from the template: NAME=double_dqn
+new-chapter: $(READY) ## begin a chapter from the template: NAME=my_topic
 	$(PY) book/tools/new_chapter.py $(NAME)
 
 bind: $(READY) ## bind the numbers of sentences to what the cells show (one page: CHAPTER=replay)

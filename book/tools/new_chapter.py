@@ -1,4 +1,4 @@
-"""Begin a chapter: ``make new-chapter NAME=double_dqn``.
+"""Begin a chapter: ``make new-chapter NAME=my_topic``.
 
 Copies template/chapter.md to a notebook of that name, executes it, binds its numbers, and enters it
 as the last chapter in the table of contents and in the table on the first page.
