@@ -128,18 +128,29 @@ GAMMA = Study(
     "agents hover; 0.999 learns more slowly than 0.99.",
 )
 
+PLAIN = Study(
+    name="lander_plain",
+    question="What does the LunarLander recipe lose without the Double target? The recipe itself is "
+    "the arm gamma 0.99 of lander_gamma; the arm both of lander_factorial has these settings, too.",
+    run=run,
+    arms={"without Double": _arm(double=False)},
+    seeds=GAMMA.seeds,
+    group=10,
+    prediction="Of the recipe's parts the learning-rate decay matters most and Double next.",
+)
+
 PARTS = Study(
     name="lander_parts",
     question="Which part of the LunarLander recipe brings agents to land? The whole recipe is the "
-    "arm gamma 0.99 of lander_gamma, the common sizes are lander_sizes.",
+    "arm gamma 0.99 of lander_gamma, without Double is lander_plain, the common sizes are "
+    "lander_sizes.",
     run=run,
     arms={
-        "without Double": _arm(double=False),
         "constant learning rate": _arm(lr_decay_updates=None),
         "epsilon by episodes": _arm(epsilon_decay_steps=None, epsilon_min=LANDER["epsilon_min"]),
         "learning at once": _arm(learning_starts=0),
     },
-    seeds=GAMMA.seeds,
+    seeds=GAMMA.seeds[:10],
     group=10,
     prediction="The learning-rate decay matters most and Double next; a network twice as wide, "
     "with a minibatch twice as large, lands as often.",
@@ -153,7 +164,7 @@ SIZES = Study(
     arms={
         "common sizes": _arm(hidden_dim=LANDER["hidden_dim"], batch_size=LANDER["batch_size"]),
     },
-    seeds=GAMMA.seeds,
+    seeds=GAMMA.seeds[:6],
     group=2,
     prediction="A network twice as wide, with a minibatch twice as large, lands as often.",
 )
@@ -199,4 +210,5 @@ if __name__ == "__main__":
     main(GAMMA, DATA)
     main(MEMORY, DATA)
     main(PARTS, DATA)
+    main(PLAIN, DATA)
     main(SIZES, DATA)
