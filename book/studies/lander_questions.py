@@ -130,8 +130,8 @@ GAMMA = Study(
 
 PLAIN = Study(
     name="lander_plain",
-    question="What does the LunarLander recipe lose without the Double target? The recipe itself is "
-    "the arm gamma 0.99 of lander_gamma; the arm both of lander_factorial has these settings, too.",
+    question="What does the LunarLander recipe lose without the Double target? The recipe itself "
+    "is the arm gamma 0.99 of lander_gamma; both of lander_factorial has these settings, too.",
     run=run,
     arms={"without Double": _arm(double=False)},
     seeds=GAMMA.seeds,
